@@ -1,0 +1,173 @@
+//! Asking the daemon and listening to it, with deadlines.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::endpoint;
+use crate::message::{Command, ErrorCode, Reply, Request, Telemetry};
+use crate::status::Status;
+
+/// Why the daemon could not be asked, or said no.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    #[error("cannot use the socket {endpoint}: {source}")]
+    Socket { endpoint: String, source: zmq::Error },
+    #[error("the audio daemon did not answer on {endpoint} within {deadline:?}")]
+    NoAnswer { endpoint: String, deadline: Duration },
+    #[error("the message on {endpoint} is not understood: {source}")]
+    NotUnderstood { endpoint: String, source: serde_json::Error },
+    #[error("{message}")]
+    Refused { code: ErrorCode, message: String },
+}
+
+/// Asks the daemon. Blocking; each call opens a socket of its own, so that a
+/// daemon that was away (a REQ socket would then be stuck) costs nothing later.
+#[derive(Clone)]
+pub struct Client {
+    context: zmq::Context,
+    endpoint: String,
+    deadline: Duration,
+}
+
+impl Client {
+    /// A client of the daemon on this device.
+    pub fn new(deadline: Duration) -> Self {
+        Self::with_endpoint(endpoint::CONTROL, deadline)
+    }
+
+    /// A client of a daemon at another endpoint.
+    pub fn with_endpoint(endpoint: impl Into<String>, deadline: Duration) -> Self {
+        Self { context: zmq::Context::new(), endpoint: endpoint.into(), deadline }
+    }
+
+    /// Sends one command and waits for its answer, at most the deadline.
+    ///
+    /// # Errors
+    /// [`ClientError::NoAnswer`] when the daemon is away or too slow,
+    /// [`ClientError::Refused`] when it says no.
+    pub fn call(&self, command: Command) -> Result<Status, ClientError> {
+        let text =
+            serde_json::to_vec(&Request::from(command)).map_err(|e| self.not_understood(e))?;
+        let answer = self.exchange(&text).map_err(|source| match source {
+            zmq::Error::EAGAIN => {
+                ClientError::NoAnswer { endpoint: self.endpoint.clone(), deadline: self.deadline }
+            }
+            source => ClientError::Socket { endpoint: self.endpoint.clone(), source },
+        })?;
+        match serde_json::from_slice(&answer).map_err(|e| self.not_understood(e))? {
+            Reply::Ok { status } => Ok(*status),
+            Reply::Error { code, message } => Err(ClientError::Refused { code, message }),
+        }
+    }
+
+    fn exchange(&self, request: &[u8]) -> Result<Vec<u8>, zmq::Error> {
+        let milliseconds = i32::try_from(self.deadline.as_millis()).unwrap_or(i32::MAX);
+        let socket = self.context.socket(zmq::REQ)?;
+        socket.set_linger(0)?;
+        socket.set_sndtimeo(milliseconds)?;
+        socket.set_rcvtimeo(milliseconds)?;
+        // Queue nothing for a daemon that is away: the command would be carried out much later.
+        socket.set_immediate(true)?;
+        socket.connect(&self.endpoint)?;
+        socket.send(request, 0)?;
+        socket.recv_bytes(0)
+    }
+
+    fn not_understood(&self, source: serde_json::Error) -> ClientError {
+        ClientError::NotUnderstood { endpoint: self.endpoint.clone(), source }
+    }
+}
+
+/// Listens to the daemon's telemetry. Reconnects by itself when the daemon
+/// comes back.
+pub struct TelemetryListener {
+    socket: zmq::Socket,
+    endpoint: String,
+    deadline: Duration,
+}
+
+impl TelemetryListener {
+    /// Listens to the daemon on this device; [`next`](Self::next) waits at most `deadline`.
+    ///
+    /// # Errors
+    /// [`ClientError::Socket`] when no socket can be made.
+    pub fn new(deadline: Duration) -> Result<Self, ClientError> {
+        Self::with_endpoint(endpoint::TELEMETRY, deadline)
+    }
+
+    /// Listens at another endpoint.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_endpoint(endpoint: &str, deadline: Duration) -> Result<Self, ClientError> {
+        let open = || -> Result<zmq::Socket, zmq::Error> {
+            let socket = zmq::Context::new().socket(zmq::SUB)?;
+            socket.set_linger(0)?;
+            // Only the newest message counts.
+            socket.set_conflate(true)?;
+            socket.set_rcvtimeo(i32::try_from(deadline.as_millis()).unwrap_or(i32::MAX))?;
+            socket.set_subscribe(b"")?;
+            socket.connect(endpoint)?;
+            Ok(socket)
+        };
+        let socket = open()
+            .map_err(|source| ClientError::Socket { endpoint: endpoint.to_owned(), source })?;
+        Ok(Self { socket, endpoint: endpoint.to_owned(), deadline })
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// [`ClientError::NoAnswer`] when none came within the deadline.
+    pub fn next(&self) -> Result<Telemetry, ClientError> {
+        let bytes = self.socket.recv_bytes(0).map_err(|source| match source {
+            zmq::Error::EAGAIN => {
+                ClientError::NoAnswer { endpoint: self.endpoint.clone(), deadline: self.deadline }
+            }
+            source => ClientError::Socket { endpoint: self.endpoint.clone(), source },
+        })?;
+        serde_json::from_slice(&bytes).map_err(|source| ClientError::NotUnderstood {
+            endpoint: self.endpoint.clone(),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ipc(name: &str) -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = format!("ipc://{}", folder.path().join(name).display());
+        (folder, endpoint)
+    }
+
+    #[test]
+    fn an_absent_daemon_is_an_error_within_the_deadline() {
+        let (_folder, endpoint) = ipc("control.sock");
+        let client = Client::with_endpoint(endpoint, Duration::from_millis(100));
+        let started = std::time::Instant::now();
+        let error = client.call(Command::Status).unwrap_err();
+        assert!(matches!(error, ClientError::NoAnswer { .. }), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_refusal_reaches_the_caller_with_its_reason() {
+        let (_folder, endpoint) = ipc("control.sock");
+        let server = zmq::Context::new().socket(zmq::REP).unwrap();
+        server.bind(&endpoint).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let request: Request = serde_json::from_slice(&server.recv_bytes(0).unwrap()).unwrap();
+            assert_eq!(request.command, Command::SetMute { mute: true });
+            let reply = Reply::Error { code: ErrorCode::Failed, message: "no stream".into() };
+            server.send(serde_json::to_vec(&reply).unwrap(), 0).unwrap();
+        });
+        let client = Client::with_endpoint(endpoint, Duration::from_secs(5));
+        let error = client.call(Command::SetMute { mute: true }).unwrap_err();
+        assert_eq!(error.to_string(), "no stream");
+        daemon.join().unwrap();
+    }
+}

@@ -1,0 +1,103 @@
+"""The two ends of the cable, and what the tests of all files share."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from eventually import eventually
+from machine import Machine
+
+# `[::1]` and 127.0.0.1 are the machine's own; the API is asked as the PC would.
+API = "http://totton-audio.local/api/v1"
+UNITS = ("totton-audio-gadget", "gpu-upsampler", "totton-audio-web")
+
+
+class Cable:
+    """The USB cable between the PC and the device, seen from the PC."""
+
+    def __init__(self, pc, plug, unplug):
+        self.pc, self._plug, self._unplug = pc, plug, unplug
+
+    def plug(self):
+        self.pc.run(self._plug, timeout=180)
+
+    def unplug(self):
+        self.pc.run(self._unplug, timeout=180)
+
+    def is_seen(self):
+        """Whether the PC lists the gadget on its bus."""
+        return self.pc.attempt("lsusb -d 1d6b:0104")[0] == 0
+
+
+class Api:
+    """The device's HTTP API, asked by the PC through the USB network."""
+
+    def __init__(self, pc):
+        self.pc = pc
+
+    def status(self):
+        """The daemon's status, or an AssertionError that says why there is none."""
+        out = self.pc.run(f"curl -sS -m 20 -w '\\n%{{http_code}}' {API}/status", timeout=60)
+        body, code = out.rsplit("\n", 1)
+        assert code == "200", f"HTTP {code}: {body}"
+        return json.loads(body)
+
+    def streaming(self):
+        """The status, once sound flows."""
+        status = self.status()
+        assert status["state"] == "streaming", f"{status['state']}: {status['message']}"
+        return status
+
+
+@pytest.fixture(scope="session")
+def artefacts():
+    folder = Path(os.environ.get("TOTTON_ARTEFACTS", "artefacts")).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def device(env):
+    """The box under test, once it has finished booting."""
+    machine = Machine("device", env.get_target("device"))
+    eventually(
+        "the device has finished booting",
+        lambda: machine.attempt("systemctl is-system-running --wait", timeout=240)[1].strip()
+        in ("running", "degraded"),
+        deadline=300,
+    )
+    return machine
+
+
+@pytest.fixture(scope="session")
+def pc(env):
+    """The listener's computer."""
+    return Machine("pc", env.get_target("pc"))
+
+
+@pytest.fixture(scope="session")
+def cable(env, device, pc):
+    cable = Cable(pc, env.config.get_option("plug"), env.config.get_option("unplug"))
+    if not cable.is_seen():
+        cable.plug()
+    return cable
+
+
+@pytest.fixture(scope="session")
+def api(cable):
+    return Api(cable.pc)
+
+
+@pytest.fixture
+def playing(api):
+    """Sound flows and the page's API tells so; the status at that moment."""
+    return eventually("the stream runs", api.streaming, deadline=120)
+
+
+@pytest.fixture
+def services_restored(device):
+    """Whatever the test did to the services, they run again after it."""
+    yield
+    device.attempt("systemctl reset-failed " + " ".join(UNITS))
+    device.run("systemctl start " + " ".join(UNITS), timeout=180)

@@ -1,0 +1,73 @@
+"""A machine of the bench, as the tests use it."""
+
+import json
+import shlex
+import time
+from pathlib import Path
+
+from labgrid.driver import ExecutionError, SSHDriver
+
+
+class CommandFailed(AssertionError):
+    """A command that had to succeed did not."""
+
+
+class Machine:
+    """Runs commands on one end of the cable."""
+
+    def __init__(self, name, target):
+        self.name = name
+        self._target = target
+        self._ssh = target.get_driver(SSHDriver, activate=False)
+        target.activate(self._ssh)
+
+    def attempt(self, command, timeout=120):
+        """Runs a shell command; returns (exit status, standard output, standard error)."""
+        out, err, status = self._ssh.run(command, timeout=timeout, decodeerrors="replace")
+        return status, "\n".join(out), "\n".join(err)
+
+    def run(self, command, timeout=120):
+        """Runs a shell command that must succeed; returns its standard output."""
+        status, out, err = self.attempt(command, timeout)
+        if status != 0:
+            raise CommandFailed(f"{self.name}: `{command}` ended with {status}\n{out}\n{err}")
+        return out
+
+    def put(self, here, there):
+        self._ssh.put(str(here), str(there))
+
+    def get(self, there, here):
+        self._ssh.get(str(there), str(here))
+        return Path(here)
+
+    def show(self, unit, *properties):
+        """Properties of a unit, by name."""
+        names = ",".join(properties)
+        lines = self.run(f"systemctl show {shlex.quote(unit)} -p {names}").splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def journal(self, *arguments):
+        """Journal entries of this boot, oldest first."""
+        text = self.run(f"journalctl -b -o json --no-pager {' '.join(arguments)}")
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    def boot_id(self):
+        return self.run("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def reboot(self, deadline=300):
+        """Restarts the machine and waits until it can be asked again."""
+        before = self.boot_id()
+        self.attempt("systemctl reboot", timeout=30)
+        self._target.deactivate(self._ssh)
+        end = time.monotonic() + deadline
+        while time.monotonic() < end:
+            try:
+                self._target.activate(self._ssh)
+                if self.boot_id() != before:
+                    return
+                self._target.deactivate(self._ssh)
+            except (ExecutionError, CommandFailed, OSError, Exception) as error:  # noqa: B014
+                last = error
+                self._target.deactivate(self._ssh)
+            time.sleep(2)
+        raise AssertionError(f"{self.name} did not come back within {deadline} s: {last}")

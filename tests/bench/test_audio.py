@@ -1,0 +1,93 @@
+"""What is played into the box comes out of its DAC, upsampled, sample for sample.
+
+The input and the DAC of the bench are snd-aloop cards: a test plays into the
+other end of `Input` and records the other end of `DAC`. The reference is the
+daemon's own offline render of the same file, on the same machine.
+"""
+
+import gzip
+
+import numpy as np
+import pytest
+import signals
+
+pytestmark = pytest.mark.lg_feature("loopback")
+
+# Units of the last place of 32 bits. The daemon's blocks start at another frame
+# of the programme than the render's, so the transforms round differently in
+# their last bits, some 1e-16 of full scale; a sample that lies that close to the
+# middle between two 32-bit values may fall to the other side.
+BOUND_LSB = 1
+
+
+FOLDER = "/var/tmp/audio"
+
+
+def play_and_record(device, api, playing, frames, tmp_path):
+    """Plays frames into the box; returns (what the DAC got, what the render gives)."""
+    rate_in, rate_out = playing["input"]["rate"], playing["output"]["rate"]
+    assert playing["gain_db"] == 0 and not playing["mute"], "the render knows neither gain nor mute"
+    signals.write_s32(tmp_path / "in.wav", rate_in, frames)
+    device.run(f"rm -rf {FOLDER} && mkdir -p {FOLDER}")
+    device.put(tmp_path / "in.wav", f"{FOLDER}/in.wav")
+    record_seconds = int(len(frames) / rate_in) + 5
+    before = api.status()["counters"]
+    device.run(
+        f"cd {FOLDER} || exit; "
+        f"arecord -q -D hw:DAC,1 -t raw -f S32_LE -c 2 -r {rate_out} -d {record_seconds} "
+        "--buffer-time=2000000 dac.raw 2> arecord.log & "
+        # The recorder runs before the player starts: its file has its first frames.
+        f"for i in $(seq 100); do [ -s {FOLDER}/dac.raw ] && break; sleep 0.1; done; "
+        f"cd {FOLDER} && aplay -q -D hw:Input,0 --buffer-time=1000000 in.wav 2> aplay.log; wait",
+        timeout=240,
+    )
+    after = api.status()["counters"]
+    logs = device.run(f"cat {FOLDER}/*.log").strip()
+    assert logs == "", f"the players complain: {logs}"
+    for counter in ("capture_xruns", "playback_xruns", "clipped_samples", "stream_starts"):
+        assert after[counter] == before[counter], f"{counter}: {before} → {after}"
+    device.run(
+        f"cd {FOLDER} && /opt/totton_audio/bin/gpu_upsampler_alsa render in.wav render.wav --format s32 "
+        "&& gzip -1 dac.raw render.wav",
+        timeout=240,
+    )
+    for name in ("dac.raw", "render.wav"):
+        device.get(f"{FOLDER}/{name}.gz", tmp_path / f"{name}.gz")
+        (tmp_path / name).write_bytes(gzip.decompress((tmp_path / f"{name}.gz").read_bytes()))
+    device.run(f"rm -rf {FOLDER}")
+    return signals.read_raw_s32(tmp_path / "dac.raw"), signals.read_wav_s32(tmp_path / "render.wav")
+
+
+def largest_difference(recorded, rendered):
+    """In units of the last place, after alignment at the first frame that sounds."""
+    recorded, rendered = signals.sounding_part(recorded), signals.sounding_part(rendered)
+    # The render stops with the file; the box plays the filter's tail out.
+    assert len(recorded) >= len(rendered), (len(recorded), len(rendered))
+    difference = recorded[: len(rendered)].astype(np.int64) - rendered
+    return int(np.max(np.abs(difference)))
+
+
+def test_tone_comes_out_upsampled_and_equals_the_offline_render(device, api, playing, tmp_path, record_property):
+    rate_in, rate_out = playing["input"]["rate"], playing["output"]["rate"]
+    frames = signals.tone(rate_in, 3.0, 997.0, -6.0)
+    recorded, rendered = play_and_record(device, api, playing, frames, tmp_path)
+    difference = largest_difference(recorded, rendered)
+    record_property("largest difference (LSB of 32 bits)", difference)
+    assert difference <= BOUND_LSB
+
+    # And it is the tone, at the new rate: neither the engine nor the render is asked.
+    steady = signals.sounding_part(recorded)[rate_out : 2 * rate_out, 0] / signals.FULL_SCALE
+    amplitude, residual = signals.sine_fit(steady, rate_out, 997.0)
+    level, rest = 20 * np.log10(amplitude), 20 * np.log10(residual / (amplitude / np.sqrt(2)))
+    print(f"tone: {level:.4f} dBFS at {rate_out} Hz, everything else {rest:.1f} dB below it")
+    assert abs(level + 6.0) < 0.01
+    assert rest < -100.0
+
+
+def test_sweep_comes_out_equal_to_the_offline_render(device, api, playing, tmp_path, record_property):
+    frames = signals.sweep(playing["input"]["rate"], 4.0, 20.0, 20000.0, -6.0)
+    recorded, rendered = play_and_record(device, api, playing, frames, tmp_path)
+    assert len(rendered) == len(frames) * playing["engine"]["ratio"]
+    difference = largest_difference(recorded, rendered)
+    record_property("largest difference (LSB of 32 bits)", difference)
+    assert difference <= BOUND_LSB

@@ -1,0 +1,96 @@
+"""Whatever happens to the daemon, sound and page are back."""
+
+import time
+
+from eventually import eventually
+
+DAEMON, WEB = "gpu-upsampler", "totton-audio-web"
+
+
+def main_pid(device, unit=DAEMON):
+    pid = int(device.show(unit, "MainPID")["MainPID"])
+    assert pid > 0, f"{unit} does not run"
+    return pid
+
+
+def back_with_another_process(device, api, old):
+    """Daemon and page run again, both seen from the PC."""
+    eventually("another daemon process", lambda: main_pid(device) not in (0, old), deadline=180)
+    return eventually("the PC sees the stream again", api.streaming, deadline=180)
+
+
+def test_killed_daemon_and_page_are_back_without_help(device, api, playing):
+    old = main_pid(device)
+    old_web = main_pid(device, WEB)
+    device.run(f"kill -9 {old}")
+    back_with_another_process(device, api, old)
+    # BindsTo= took the page down with the daemon; it is a new process, too.
+    assert main_pid(device, WEB) != old_web
+
+
+def test_hung_daemon_is_aborted_by_the_watchdog_and_leaves_a_core(device, api, playing):
+    old = main_pid(device)
+    assert device.show(DAEMON, "WatchdogUSec")["WatchdogUSec"] == "30s"
+    device.run(f"kill -STOP {old}")
+    back_with_another_process(device, api, old)
+    messages = " ".join(str(e.get("MESSAGE", "")) for e in device.journal("_PID=1", f"UNIT={DAEMON}.service"))
+    assert "Watchdog timeout" in messages
+    core = eventually(
+        "the core dump is listed",
+        lambda: device.attempt(f"coredumpctl --no-pager --no-legend list {old}")[1],
+        deadline=120,
+    )
+    assert "SIGABRT" in core and "gpu_upsampler_alsa" in core, core
+    assert "SIGABRT" in device.run("coredumpctl --no-pager info gpu_upsampler_alsa")
+
+
+def test_stopping_the_daemon_stops_the_page_and_all_start_again(device, api, playing, services_restored):
+    device.run(f"systemctl stop {DAEMON}")
+    eventually("the page's service has stopped", lambda: device.show(WEB, "ActiveState")["ActiveState"] == "inactive")
+    device.run("systemctl stop totton-audio-web gpu-upsampler totton-audio-gadget")
+    assert "UAC2" not in device.run("cat /proc/asound/cards"), "the gadget is still there"
+    device.run("systemctl start totton-audio-gadget gpu-upsampler totton-audio-web", timeout=180)
+    # Removing the gadget pulled the cable, as far as the PC is concerned.
+    if not api.pc.attempt("lsusb -d 1d6b:0104")[0] == 0:
+        eventually("the cable is in", lambda: api.pc.attempt("plug", timeout=120)[0] == 0, deadline=180)
+    eventually("the PC sees the stream again", api.streaming, deadline=180)
+
+
+def test_daemon_stops_within_five_seconds(device, api, playing, services_restored, record_property):
+    started = float(device.run("cut -d' ' -f1 /proc/uptime"))
+    device.run(f"systemctl stop {DAEMON}")
+    seconds = float(device.run("cut -d' ' -f1 /proc/uptime")) - started
+    record_property("seconds to stop", f"{seconds:.2f}")
+    print(f"stopped in {seconds:.2f} s of the device's time")
+    assert device.show(DAEMON, "Result")["Result"] == "success", "it was killed, it did not stop"
+    assert seconds < 5.0
+
+
+def test_reload_keeps_the_process_and_its_sockets(device, api, playing):
+    pid, reloads = main_pid(device), playing["counters"]["reloads"]
+    device.run(f"systemctl reload {DAEMON}")
+    eventually("the reload is counted", lambda: api.streaming()["counters"]["reloads"] > reloads, deadline=60)
+    assert main_pid(device) == pid
+
+
+def test_bad_configuration_at_reload_is_reported_and_the_old_one_plays_on(device, api, playing):
+    fragment = "/etc/totton-audio/upsampler.d/90-bad.toml"
+    pid = main_pid(device)
+    try:
+        device.run(f"mkdir -p $(dirname {fragment}) && printf '[engine]\\nbackend = \"abacus\"\\n' > {fragment}")
+        device.run(f"systemctl reload {DAEMON}")
+        error = eventually("the API tells the fault", lambda: "abacus" in (api.status()["last_error"] or "") and api.status()["last_error"])
+        # File, key, what was found, what is accepted.
+        assert "90-bad.toml" in error and "backend" in error and "cpu" in error, error
+        assert api.status()["state"] == "streaming" and main_pid(device) == pid
+    finally:
+        device.run(f"rm -f {fragment} && systemctl reload {DAEMON}")
+    eventually("sound flows", api.streaming)
+
+
+def test_audio_flows_on_under_the_same_process(device, api, playing):
+    pid = main_pid(device)
+    first = api.streaming()["counters"]["output_frames"]
+    time.sleep(2)
+    assert api.streaming()["counters"]["output_frames"] > first
+    assert main_pid(device) == pid

@@ -2,10 +2,10 @@
 
 import json
 import shlex
-import time
 from pathlib import Path
 
-from labgrid.driver import ExecutionError, SSHDriver
+from eventually import eventually
+from labgrid.driver import SSHDriver
 
 
 class CommandFailed(AssertionError):
@@ -59,15 +59,15 @@ class Machine:
         before = self.boot_id()
         self.attempt("systemctl reboot", timeout=30)
         self._target.deactivate(self._ssh)
-        end = time.monotonic() + deadline
-        while time.monotonic() < end:
-            try:
-                self._target.activate(self._ssh)
-                if self.boot_id() != before:
-                    return
-                self._target.deactivate(self._ssh)
-            except (ExecutionError, CommandFailed, OSError, Exception) as error:  # noqa: B014
-                last = error
-                self._target.deactivate(self._ssh)
-            time.sleep(2)
-        raise AssertionError(f"{self.name} did not come back within {deadline} s: {last}")
+        eventually(f"{self.name} is back after the reboot", lambda: self._has_rebooted(before), deadline, every=2)
+
+    def _has_rebooted(self, before):
+        # labgrid tells a connection that fails by a plain Exception.
+        try:
+            self._target.activate(self._ssh)
+            if self.boot_id() != before:
+                return True
+        except Exception as error:
+            raise AssertionError(f"cannot be asked: {error}") from error
+        self._target.deactivate(self._ssh)
+        return False

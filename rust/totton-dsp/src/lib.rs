@@ -1,1 +1,44 @@
+//! Long FIR upsampling: filters and convolution, pure signal mathematics.
+//!
+//! There is no ALSA, no thread and no socket here. A program loads or designs a
+//! [`Filter`], builds a [`CpuEngine`] from it, and hands it blocks of input:
+//!
+//! ```
+//! use totton_dsp::{CpuEngine, DesignSpec, Engine, Precision, design};
+//!
+//! let filter = design(&DesignSpec { taps: 4096, ..DesignSpec::default() }, &mut |_, _| {})?;
+//! let mut engine = CpuEngine::new(&filter, 2, 256, Precision::F64)?;
+//! let (left, right) = (vec![0.5; 256], vec![-0.5; 256]);
+//! let mut out = vec![vec![0.0; 256 * engine.ratio()]; 2];
+//! let [out_left, out_right] = &mut out[..] else { unreachable!() };
+//! engine.process(&[&left, &right], &mut [out_left, out_right]);
+//! # Ok::<(), totton_dsp::Error>(())
+//! ```
+//!
+//! # Conventions
+//!
+//! - Samples are `f64`, full scale is 1.0, channels are planar (one slice each).
+//! - A filter's taps run at the output rate, `input rate * ratio`. They are
+//!   scaled so that their sum is the ratio: a constant comes out as it went in.
+//! - The first output frame is made of the first tap: the engine adds no delay
+//!   of its own beyond the block that the caller gathers.
+//! - A sample that is not finite counts as silence, so it cannot poison what follows.
+//!
+//! # Modules
+//!
+//! | Module | What it does |
+//! | --- | --- |
+//! | [`filter`] | taps with their header, and the `.filter` file |
+//! | [`mod@design`] | windowed-sinc prototypes, linear and minimum phase |
+//! | [`engine`] | the [`Engine`] trait, the CPU engine, re-blocking of any split of the input |
+//! | [`error`] | the errors |
 
+pub mod design;
+pub mod engine;
+pub mod error;
+pub mod filter;
+
+pub use design::{DesignSpec, design};
+pub use engine::{CpuEngine, Engine, Precision, Reblock};
+pub use error::Error;
+pub use filter::{Filter, Header, Origin, Phase, RateFamily};

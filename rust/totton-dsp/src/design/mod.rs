@@ -1,0 +1,127 @@
+//! Filter design: Kaiser-windowed sinc prototypes, linear and minimum phase.
+//!
+//! [`kaiser`] makes the linear-phase prototype, [`minimum_phase`] turns its
+//! magnitude into a minimum-phase response of the same length.
+
+pub mod kaiser;
+pub mod minimum_phase;
+
+use crate::filter::{MAX_TAPS, RATIOS};
+use crate::{Error, Filter, Origin, Phase};
+
+/// What to design.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesignSpec {
+    /// Taps at the output rate, 16 to 2^26.
+    pub taps: usize,
+    /// Output frames for each input frame: 1, 2, 4, 8 or 16.
+    pub ratio: u32,
+    /// Rate of the input in Hz.
+    pub input_rate_hz: u32,
+    /// Linear or minimum phase.
+    pub phase: Phase,
+    /// Stopband attenuation in dB, 60 to 240.
+    pub attenuation_db: f64,
+    /// End of the passband in Hz; `None` puts the start of the stopband on half
+    /// the input rate, where the first image begins.
+    pub passband_hz: Option<f64>,
+}
+
+impl Default for DesignSpec {
+    fn default() -> Self {
+        Self {
+            taps: 640_000,
+            ratio: 16,
+            input_rate_hz: 44_100,
+            phase: Phase::Minimum,
+            attenuation_db: 180.0,
+            passband_hz: None,
+        }
+    }
+}
+
+/// Passband and stopband edges in Hz.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Edges {
+    passband_hz: f64,
+    stopband_hz: f64,
+}
+
+impl DesignSpec {
+    /// Checks the values and places the transition band.
+    fn edges(&self) -> Result<Edges, Error> {
+        if !RATIOS.contains(&self.ratio) {
+            return Err(Error::invalid("ratio", self.ratio, "accepted are 1, 2, 4, 8 and 16"));
+        }
+        if !(16..=MAX_TAPS).contains(&self.taps) {
+            return Err(Error::invalid("taps", self.taps, format!("accepted is 16 to {MAX_TAPS}")));
+        }
+        if !(60.0..=240.0).contains(&self.attenuation_db) {
+            let accepted = "accepted is 60 to 240 dB";
+            return Err(Error::invalid("attenuation", self.attenuation_db, accepted));
+        }
+        if !matches!(self.phase, Phase::Linear | Phase::Minimum) {
+            let accepted = "linear and minimum phase can be designed";
+            return Err(Error::invalid("phase", self.phase, accepted));
+        }
+        let input = f64::from(self.input_rate_hz);
+        let output = input * f64::from(self.ratio);
+        let width = kaiser::transition_width(self.taps, self.attenuation_db) * output;
+        let passband_hz = self.passband_hz.unwrap_or(0.5 * input - width);
+        let edges = Edges { passband_hz, stopband_hz: passband_hz + width };
+        if !(passband_hz > 0.0 && edges.stopband_hz < input && edges.stopband_hz < output) {
+            return Err(Error::invalid(
+                "passband",
+                format!("{passband_hz:.1} Hz"),
+                format!(
+                    "{} taps at {output} Hz need {width:.1} Hz from passband to stopband, and the \
+                     stopband must start below {input} Hz; use more taps, less attenuation or \
+                     another passband",
+                    self.taps
+                ),
+            ));
+        }
+        Ok(edges)
+    }
+}
+
+/// Designs a filter. `progress` is told the work done, 0 to 1, and what is next.
+///
+/// The taps sum to the ratio: the gain at 0 Hz is 1.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] for a value out of its range, or when the taps are too few
+/// for the attenuation and the passband.
+pub fn design(
+    spec: &DesignSpec,
+    progress: &mut dyn FnMut(f64, &'static str),
+) -> Result<Filter, Error> {
+    let edges = spec.edges()?;
+    let output_rate = f64::from(spec.input_rate_hz) * f64::from(spec.ratio);
+    let cutoff = 0.5 * (edges.passband_hz + edges.stopband_hz) / output_rate;
+    let beta = kaiser::beta(spec.attenuation_db);
+
+    progress(0.0, "window");
+    let mut taps = kaiser::windowed_sinc(spec.taps, cutoff, beta);
+    if spec.phase == Phase::Minimum {
+        progress(0.2, "minimum phase");
+        taps = minimum_phase::from_linear(&taps, spec.attenuation_db, &mut |done| {
+            progress(0.2 + 0.8 * done, "minimum phase");
+        });
+    }
+    let scale = f64::from(spec.ratio) / taps.iter().sum::<f64>();
+    taps.iter_mut().for_each(|tap| *tap *= scale);
+    progress(1.0, "done");
+
+    let origin = Origin::Kaiser {
+        passband_hz: edges.passband_hz,
+        stopband_hz: edges.stopband_hz,
+        attenuation_db: spec.attenuation_db,
+        beta,
+    };
+    Filter::new(spec.input_rate_hz, spec.ratio, spec.phase, origin, taps)
+}
+
+#[cfg(test)]
+mod tests;

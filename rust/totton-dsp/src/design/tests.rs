@@ -1,0 +1,107 @@
+use super::*;
+use realfft::RealFftPlanner;
+
+fn magnitude_db(taps: &[f64], ratio: f64) -> Vec<f64> {
+    let length = (16 * taps.len()).next_power_of_two();
+    let fft = RealFftPlanner::<f64>::new().plan_fft_forward(length);
+    let mut time = vec![0.0; length];
+    time[..taps.len()].copy_from_slice(taps);
+    let mut bins = fft.make_output_vec();
+    fft.process(&mut time, &mut bins).unwrap();
+    bins.iter().map(|bin| 20.0 * (bin.norm() / ratio).max(1e-300).log10()).collect()
+}
+
+fn spec(phase: Phase) -> DesignSpec {
+    DesignSpec { taps: 16_000, phase, attenuation_db: 170.0, ..DesignSpec::default() }
+}
+
+/// Largest passband deviation and highest stopband level, in dB.
+fn quality(filter: &Filter) -> (f64, f64) {
+    let Origin::Kaiser { passband_hz, stopband_hz, .. } = filter.header().origin else {
+        panic!("designed filters say so");
+    };
+    let rate = f64::from(filter.header().output_rate_hz());
+    let db = magnitude_db(filter.taps(), filter.ratio() as f64);
+    let hz = |bin: usize| bin as f64 * 0.5 * rate / (db.len() - 1) as f64;
+    let (mut ripple, mut stop) = (0.0f64, f64::NEG_INFINITY);
+    for (bin, &level) in db.iter().enumerate() {
+        if hz(bin) <= passband_hz {
+            ripple = ripple.max(level.abs());
+        } else if hz(bin) >= stopband_hz {
+            stop = stop.max(level);
+        }
+    }
+    (ripple, stop)
+}
+
+#[test]
+fn linear_phase_reaches_its_attenuation_and_is_symmetric() {
+    let filter = design(&spec(Phase::Linear), &mut |_, _| {}).unwrap();
+    let (ripple, stop) = quality(&filter);
+    assert!(stop < -168.0, "stopband {stop} dB");
+    assert!(ripple < 1e-7, "ripple {ripple} dB");
+    let taps = filter.taps();
+    assert!((0..taps.len()).all(|n| taps[n] == taps[taps.len() - 1 - n]));
+    assert!((filter.header().dc_gain - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn minimum_phase_keeps_the_magnitude() {
+    let linear = design(&spec(Phase::Linear), &mut |_, _| {}).unwrap();
+    let minimum = design(&spec(Phase::Minimum), &mut |_, _| {}).unwrap();
+    let (ripple, stop) = quality(&minimum);
+    assert!(stop < -164.0, "stopband {stop} dB");
+    assert!(ripple < 5e-5, "ripple {ripple} dB");
+    let (a, b) = (magnitude_db(linear.taps(), 16.0), magnitude_db(minimum.taps(), 16.0));
+    let worst = a
+        .iter()
+        .zip(&b)
+        .filter(|(level, _)| **level > -100.0)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max);
+    assert!(worst < 0.01, "magnitudes differ by {worst} dB above -100 dB");
+}
+
+#[test]
+fn minimum_phase_packs_the_energy_first() {
+    // Of all filters of one magnitude, the partial energy of the minimum-phase
+    // one is the largest at every length.
+    let linear = design(&spec(Phase::Linear), &mut |_, _| {}).unwrap();
+    let minimum = design(&spec(Phase::Minimum), &mut |_, _| {}).unwrap();
+    let (mut of_linear, mut of_minimum) = (0.0, 0.0);
+    for (a, b) in linear.taps().iter().zip(minimum.taps()) {
+        of_linear += a * a;
+        of_minimum += b * b;
+        assert!(of_minimum >= of_linear * (1.0 - 1e-5));
+    }
+    assert!((of_minimum / of_linear - 1.0).abs() < 1e-5, "the energies must agree");
+}
+
+#[test]
+fn minimum_phase_of_a_known_response_is_exact() {
+    // (1 - 0.5 z)(1 + 0.25 z): one zero outside the unit circle comes inside.
+    let maximum = [-0.5, 0.875, 0.25];
+    let found = minimum_phase::from_linear(&maximum, 300.0, &mut |_| {});
+    let wanted = [1.0, -0.25, -0.125];
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!((found - wanted).abs() < 1e-12, "{found} for {wanted}");
+    }
+}
+
+#[test]
+fn every_polyphase_branch_has_unit_gain() {
+    for phase in [Phase::Linear, Phase::Minimum] {
+        let filter = design(&spec(phase), &mut |_, _| {}).unwrap();
+        for branch in 0..16 {
+            let sum: f64 = filter.taps().iter().skip(branch).step_by(16).sum();
+            assert!((sum - 1.0).abs() < 1e-7, "{phase} branch {branch}: {sum}");
+        }
+    }
+}
+
+#[test]
+fn too_few_taps_are_refused_with_advice() {
+    let spec = DesignSpec { taps: 64, ..DesignSpec::default() };
+    let error = design(&spec, &mut |_, _| {}).unwrap_err().to_string();
+    assert!(error.contains("use more taps"), "{error}");
+}

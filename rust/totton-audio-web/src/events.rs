@@ -1,0 +1,116 @@
+//! `GET /api/v1/events`: server-sent events.
+//!
+//! - `hello` first: `{"version": …}`, the version of this service;
+//! - `telemetry`: a [`totton_protocol::Telemetry`] as it comes, at most 20 a second;
+//! - `away`: `{"reason", "action", "silent_seconds"}` while the daemon is silent,
+//!   again and again, so that a page can tell a silent daemon from a dead link;
+//! - `heartbeat`: `{}`, when nothing else was sent for some seconds. It is an
+//!   event, not a comment, because a page's script does not see comments.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, web};
+use futures_util::stream;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::VERSION;
+use crate::feed::{self, Events};
+use crate::problem::Problem;
+
+/// Longest silence on a stream.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// What every event stream reads from.
+pub struct Source {
+    events: Events,
+    closing: watch::Receiver<bool>,
+    places: Arc<Semaphore>,
+}
+
+impl Source {
+    /// Streams of `events`, at most `limit` at once, that end when `closing` turns true.
+    pub fn new(events: Events, closing: watch::Receiver<bool>, limit: usize) -> Self {
+        Self { events, closing, places: Arc::new(Semaphore::new(limit)) }
+    }
+
+    /// Why the daemon is away; `None` while it is heard.
+    pub fn away(&self) -> Option<String> {
+        match &*self.events.borrow() {
+            Some(event) => event.away.clone(),
+            None => Some("the audio daemon has not been heard yet".to_owned()),
+        }
+    }
+}
+
+/// One browser's stream.
+struct Stream {
+    first: Option<Bytes>,
+    events: Events,
+    closing: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Serialize)]
+struct Hello {
+    version: &'static str,
+}
+
+/// Opens a stream.
+///
+/// # Errors
+/// 503 when too many are open.
+pub async fn events(source: web::Data<Source>) -> Result<HttpResponse, Problem> {
+    let Ok(place) = Arc::clone(&source.places).try_acquire_owned() else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-many-pages",
+            "Too many pages are open",
+            "no further page can show live state",
+            "Close other tabs that show this page.",
+        )
+        .retry_after(Duration::from_secs(5)));
+    };
+    let mut events = source.events.clone();
+    // What is known already comes first, then what is new.
+    events.mark_changed();
+    let hello = feed::event("hello", &Hello { version: VERSION }).unwrap_or_default();
+    // `retry`: milliseconds until the browser connects again by itself.
+    let first = Bytes::from([b"retry: 1000\n\n".as_slice(), &hello].concat());
+    let stream =
+        Stream { first: Some(first), events, closing: source.closing.clone(), _place: place };
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .streaming(stream::unfold(stream, |mut stream| async move {
+            let text = stream.next().await?;
+            Some((Ok::<_, Infallible>(text), stream))
+        })))
+}
+
+impl Stream {
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.closing.wait_for(|closing| *closing) => return None,
+                changed = self.events.changed() => {
+                    changed.ok()?;
+                    if let Some(event) = &*self.events.borrow_and_update() {
+                        return Some(event.text.clone());
+                    }
+                }
+                () = tokio::time::sleep(HEARTBEAT) => {
+                    return Some(Bytes::from_static(b"event: heartbeat\ndata: {}\n\n"));
+                }
+            }
+        }
+    }
+}

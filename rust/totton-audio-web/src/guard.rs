@@ -1,0 +1,212 @@
+//! Who may ask, and the headers of every response.
+//!
+//! The device has no password by default, so any page that the PC's browser
+//! opens could try to drive it. Three things stop that:
+//!
+//! - the `Host` must be a known name, so that a hostile name pointed at the
+//!   device (DNS rebinding) gets nothing;
+//! - a request that changes something must come from the page itself: `Origin`,
+//!   where the browser sends it, equals `Host`, and `Sec-Fetch-Site` agrees;
+//! - such a request must be JSON, which a page of another origin cannot send
+//!   without asking first (CORS preflight), and we never answer that with yes.
+
+use std::collections::BTreeSet;
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError, web};
+
+use crate::problem::Problem;
+
+/// The page loads nothing from elsewhere and runs no inline script.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+    (
+        header::PERMISSIONS_POLICY,
+        "camera=(), microphone=(), geolocation=(), usb=(), serial=(), payment=()",
+    ),
+];
+
+/// A host as DNS compares it: lower case, no final dot, no brackets.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// Reads a name or an address without a port.
+    pub fn without_port(text: &str) -> Option<Self> {
+        let bare = match text.strip_prefix('[') {
+            Some(rest) => return Self::v6(rest.strip_suffix(']')?),
+            None if text.contains(':') => return Self::v6(text),
+            None => text.strip_suffix('.').unwrap_or(text),
+        };
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        (!bare.is_empty() && bare.chars().all(known)).then(|| Self(bare.to_ascii_lowercase()))
+    }
+
+    /// Reads what a `Host` header or an origin holds: the port is ignored.
+    pub fn of_authority(text: &str) -> Option<Self> {
+        let end = text.rfind(']').map_or(0, |bracket| bracket + 1);
+        match text.get(end..)?.split_once(':') {
+            None => Self::without_port(text),
+            Some((_, port)) if port.chars().all(|c| c.is_ascii_digit()) => {
+                Self::without_port(text.get(..text.len() - port.len() - 1)?)
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn v6(text: &str) -> Option<Self> {
+        let address: std::net::Ipv6Addr = text.parse().ok()?;
+        Some(Self(address.to_string()))
+    }
+
+    /// The name itself.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// The names a request may be for.
+#[derive(Debug, Clone)]
+pub struct AllowedHosts(pub BTreeSet<String>);
+
+impl AllowedHosts {
+    fn has(&self, authority: &str) -> bool {
+        HostName::of_authority(authority).is_some_and(|name| self.0.contains(&name.0))
+    }
+}
+
+/// The middleware: refuses what may not pass, and adds the security headers to
+/// every response, refusals included.
+///
+/// # Errors
+/// Only those of the services behind it.
+pub async fn guard<B: MessageBody>(
+    allowed: web::Data<AllowedHosts>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let mut response = match check(&request, &allowed) {
+        Ok(()) => next.call(request).await?.map_into_left_body(),
+        Err(problem) => {
+            log::warn!("refused {} {}: {problem}", request.method(), request.path());
+            request.into_response(problem.error_response()).map_into_right_body()
+        }
+    };
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}
+
+fn check(request: &ServiceRequest, allowed: &AllowedHosts) -> Result<(), Problem> {
+    let host = check_host(request, allowed)?;
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    check_origin(request.headers(), host)?;
+    check_content_type(request.headers())
+}
+
+/// The host that the request is for, when it is one of ours.
+fn check_host<'a>(request: &'a ServiceRequest, allowed: &AllowedHosts) -> Result<&'a str, Problem> {
+    let mut hosts = request.headers().get_all(header::HOST);
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "one-host-needed",
+            "The request must name one host",
+            "the request has no Host header, or several",
+            "Send exactly one Host header.",
+        ));
+    };
+    let host = host.to_str().unwrap_or_default();
+    // The absolute form of a request line names a host, too.
+    let target = request.uri().authority().map_or(host, |authority| authority.as_str());
+    if allowed.has(host) && allowed.has(target) {
+        return Ok(host);
+    }
+    Err(Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "unknown-host",
+        "The device does not answer to this name",
+        format!("{host:?} is not a name of this device"),
+        "Open http://totton-audio.local, or add the name to access.allowed_hosts in \
+         /etc/totton-audio/web.d/.",
+    ))
+}
+
+fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let same_origin = text("origin").is_none_or(|origin| {
+        origin.strip_prefix("http://").is_some_and(|from| from.eq_ignore_ascii_case(host))
+    });
+    let same_site =
+        text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    if same_origin && same_site {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "foreign-origin",
+        "Another page may not control the device",
+        format!("the request comes from {}", text("origin").unwrap_or("another site")),
+        "Use the device's own page.",
+    ))
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let found =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = found.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "json-needed",
+        "The request must be JSON",
+        format!("the content type is {found:?}"),
+        "Send Content-Type: application/json.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Option<String> {
+        HostName::of_authority(text).map(HostName::into_string)
+    }
+
+    #[test]
+    fn a_port_a_final_dot_and_capitals_do_not_matter() {
+        for text in ["totton-audio.local", "Totton-Audio.LOCAL:8080", "totton-audio.local.:80"] {
+            assert_eq!(name(text).as_deref(), Some("totton-audio.local"), "{text}");
+        }
+        assert_eq!(name("[::1]:80").as_deref(), Some("::1"));
+        assert_eq!(name("[0:0::1]").as_deref(), Some("::1"));
+    }
+
+    #[test]
+    fn what_is_not_a_host_is_none() {
+        for text in ["", ":80", "a b", "a@b", "a/b", "a:b", "a:80:80", "[::1", "[::1]x", "[x]"] {
+            assert_eq!(name(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The page and the HTTP API of the device.
+//!
+//! Commands go browser → [`api`] → [`daemon`] → ZeroMQ → audio daemon; telemetry
+//! comes audio daemon → ZeroMQ → [`feed`] → [`events`] → browser. Everything that
+//! arrives over HTTP passes [`guard`] first.
+//!
+//! - [`settings`]: reads `web.toml`, its fragments and the environment, validated
+//! - [`listen`]: the listening sockets
+//! - [`server`]: puts the parts together, serves, stops on SIGTERM
+//! - [`guard`]: who may ask (Host, Origin, content type), and the security headers
+//! - [`api`]: the routes below `/api/v1`
+//! - [`body`]: JSON bodies, limited in size and time
+//! - [`events`]: server-sent events
+//! - [`daemon`]: asks the audio daemon
+//! - [`feed`]: listens to the audio daemon
+//! - [`problem`]: errors as `application/problem+json`
+//! - [`page`]: the page's files, inside the binary
+//! - [`logging`]: log lines as journald reads them
+//! - [`error`]: why the service cannot start
+
+pub mod api;
+pub mod body;
+pub mod daemon;
+pub mod error;
+pub mod events;
+pub mod feed;
+pub mod guard;
+pub mod listen;
+pub mod logging;
+pub mod page;
+pub mod problem;
+pub mod server;
+pub mod settings;
+
+pub use error::Error;
+pub use settings::{Overrides, Settings};
+
+/// Version of this service; the image's services are released together.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,117 @@
+//! The page's files, inside the binary.
+
+use std::io::Write;
+
+use actix_web::http::{Method, header};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError, web};
+use flate2::{Compression, Crc, write::GzEncoder};
+
+use crate::problem::Problem;
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! file {
+    ($path:literal, $name:literal, $kind:ident) => {
+        ($path, include_bytes!(concat!("../static/", $name)).as_slice(), $kind)
+    };
+}
+
+/// Path, content, media type. No path of a client reaches the file system.
+const FILES: &[(&str, &[u8], &str)] = &[
+    file!("/", "index.html", HTML),
+    file!("/style.css", "style.css", CSS),
+    file!("/icon.svg", "icon.svg", SVG),
+    file!("/app.js", "app.js", JAVASCRIPT),
+    file!("/controls.js", "controls.js", JAVASCRIPT),
+    file!("/live.js", "live.js", JAVASCRIPT),
+    file!("/meters.js", "meters.js", JAVASCRIPT),
+    file!("/texts.js", "texts.js", JAVASCRIPT),
+    file!("/view.js", "view.js", JAVASCRIPT),
+];
+
+/// One file, ready to send in both encodings.
+struct File {
+    path: &'static str,
+    kind: &'static str,
+    etag: String,
+    plain: Bytes,
+    gzip: Bytes,
+}
+
+/// All files of the page.
+pub struct Page {
+    files: Vec<File>,
+}
+
+impl Page {
+    /// Compresses the files, once.
+    ///
+    /// # Errors
+    /// Never in practice: the encoder writes to memory.
+    pub fn new() -> std::io::Result<Self> {
+        let files = FILES
+            .iter()
+            .map(|&(path, content, kind)| {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+                encoder.write_all(content)?;
+                let mut crc = Crc::new();
+                crc.update(content);
+                Ok(File {
+                    path,
+                    kind,
+                    etag: format!("{:x}-{:08x}", content.len(), crc.sum()),
+                    plain: Bytes::from_static(content),
+                    gzip: encoder.finish()?.into(),
+                })
+            })
+            .collect::<std::io::Result<_>>()?;
+        Ok(Self { files })
+    }
+
+    /// Bytes of all files, compressed.
+    pub fn compressed_bytes(&self) -> usize {
+        self.files.iter().map(|file| file.gzip.len()).sum()
+    }
+}
+
+/// Sends the file of the request's path: the service for every path that no other has.
+pub async fn file(request: HttpRequest, page: web::Data<Page>) -> HttpResponse {
+    let Some(file) = page.files.iter().find(|file| file.path == request.path()) else {
+        return Problem::not_found(request.path()).error_response();
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Problem::method_not_allowed(request.method().as_str(), "GET").error_response();
+    }
+    let wants = |name, word: &str| {
+        request
+            .headers()
+            .get_all(name)
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|part| part.trim().trim_start_matches("W/") == word)
+    };
+    let compressed = wants(header::ACCEPT_ENCODING, "gzip");
+    let etag = format!("\"{}{}\"", file.etag, if compressed { "-gzip" } else { "" });
+    let mut response = HttpResponse::Ok();
+    response
+        // Always ask whether it is still the same: after an update it is not.
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::VARY, "Accept-Encoding"))
+        .insert_header((header::ETAG, etag.as_str()))
+        .insert_header((header::CONTENT_TYPE, file.kind));
+    if wants(header::IF_NONE_MATCH, &etag) {
+        return response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish();
+    }
+    if compressed {
+        response.insert_header((header::CONTENT_ENCODING, "gzip"));
+        response.body(file.gzip.clone())
+    } else {
+        response.body(file.plain.clone())
+    }
+    .respond_to(&request)
+    .map_into_boxed_body()
+}

@@ -1,0 +1,272 @@
+//! `web.toml`, its fragments and the environment, validated.
+//!
+//! A file is read alone into [`raw::File`], whose values check themselves, so
+//! that an error names the file and the line. What the files say is then laid
+//! over the defaults: the main file, the fragments in the order of their names,
+//! the environment.
+
+mod overrides;
+mod raw;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use totton_protocol::endpoint;
+
+use crate::error::Error;
+pub use overrides::Overrides;
+
+/// What the service runs with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    hosts: Vec<IpAddr>,
+    port: u16,
+    allowed_hosts: BTreeSet<String>,
+    max_body_bytes: usize,
+    max_event_streams: usize,
+    control: String,
+    telemetry: String,
+    answer: Duration,
+    slow_answer: Duration,
+    silence: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hosts: vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 55, 1])],
+            port: 80,
+            allowed_hosts: ["totton-audio.local", "192.168.55.1", "localhost", "127.0.0.1"]
+                .map(str::to_owned)
+                .into(),
+            max_body_bytes: 16 * 1024,
+            max_event_streams: 64,
+            control: endpoint::CONTROL.to_owned(),
+            telemetry: endpoint::TELEMETRY.to_owned(),
+            answer: Duration::from_secs(2),
+            slow_answer: Duration::from_secs(20),
+            silence: Duration::from_millis(1500),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads `main`, the fragments beside it, and applies the environment.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] when `main` or a fragment cannot be read,
+    /// [`Error::Settings`] when one of them says something that is not accepted.
+    pub fn load(main: &Path, overrides: &Overrides) -> Result<Self, Error> {
+        let mut settings = Self::default();
+        settings.apply(raw::read(main)?);
+        for fragment in fragments(main)? {
+            settings.apply(raw::read(&fragment)?);
+        }
+        if let Some(hosts) = &overrides.hosts {
+            settings.hosts.clone_from(hosts);
+        }
+        if let Some(port) = overrides.port {
+            settings.port = port;
+        }
+        Ok(settings)
+    }
+
+    fn apply(&mut self, file: raw::File) {
+        fn set<F, T: From<F>>(target: &mut T, found: Option<F>) {
+            if let Some(found) = found {
+                *target = found.into();
+            }
+        }
+        set(&mut self.hosts, file.listen.hosts);
+        set(&mut self.port, file.listen.port);
+        set(&mut self.allowed_hosts, file.access.allowed_hosts);
+        set(&mut self.max_body_bytes, file.access.max_body_bytes);
+        set(&mut self.max_event_streams, file.access.max_event_streams);
+        set(&mut self.control, file.daemon.control);
+        set(&mut self.telemetry, file.daemon.telemetry);
+        set(&mut self.answer, file.daemon.answer_seconds);
+        set(&mut self.slow_answer, file.daemon.slow_answer_seconds);
+        set(&mut self.silence, file.daemon.silence_seconds);
+    }
+
+    /// Addresses to listen on; never empty.
+    pub fn hosts(&self) -> &[IpAddr] {
+        &self.hosts
+    }
+
+    /// TCP port; 0 takes any free one.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Names a request may be for: lower case, no port, no final dot, no brackets.
+    pub fn allowed_hosts(&self) -> &BTreeSet<String> {
+        &self.allowed_hosts
+    }
+
+    /// The largest request body, in bytes.
+    pub fn max_body_bytes(&self) -> usize {
+        self.max_body_bytes
+    }
+
+    /// Event streams open at the same time.
+    pub fn max_event_streams(&self) -> usize {
+        self.max_event_streams
+    }
+
+    /// ZeroMQ endpoint of the daemon's REP socket.
+    pub fn control(&self) -> &str {
+        &self.control
+    }
+
+    /// ZeroMQ endpoint of the daemon's PUB socket.
+    pub fn telemetry(&self) -> &str {
+        &self.telemetry
+    }
+
+    /// Longest wait for the daemon's answer to a quick command.
+    pub fn answer(&self) -> Duration {
+        self.answer
+    }
+
+    /// Longest wait for the daemon's answer to a reload or a restart of the stream.
+    pub fn slow_answer(&self) -> Duration {
+        self.slow_answer
+    }
+
+    /// The daemon counts as away when it was silent for so long.
+    pub fn silence(&self) -> Duration {
+        self.silence
+    }
+}
+
+/// The `*.toml` in the folder beside `main`, in the order of their names.
+fn fragments(main: &Path) -> Result<Vec<PathBuf>, Error> {
+    let folder = main.with_extension("d");
+    let unreadable = |source| Error::Unreadable { path: folder.clone(), source };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(unreadable)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(main: &str, fragments: &[(&str, &str)]) -> Result<Settings, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.toml");
+        std::fs::write(&path, main).unwrap();
+        std::fs::create_dir(folder.path().join("web.d")).unwrap();
+        for (name, text) in fragments {
+            std::fs::write(folder.path().join("web.d").join(name), text).unwrap();
+        }
+        Settings::load(&path, &Overrides::default())
+    }
+
+    fn complaint(main: &str) -> String {
+        load(main, &[]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_shipped_file_states_every_default() {
+        let shipped =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../conf/etc/totton-audio/web.toml");
+        assert_eq!(
+            Settings::load(&shipped, &Overrides::default()).unwrap(),
+            Settings::default(),
+            "{} and the defaults built in differ",
+            shipped.display()
+        );
+        // Every key stands there: taken from its own file, none is left to the built-in defaults.
+        let file = raw::read(&shipped).unwrap();
+        assert_eq!(file.missing_keys(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn fragments_override_single_keys_in_the_order_of_their_names() {
+        let settings = load(
+            "[listen]\nport = 81\nhosts = [\"127.0.0.1\"]\n",
+            &[
+                ("20-b.toml", "listen.port = 83"),
+                ("10-a.toml", "[listen]\nport = 82\n[daemon]\nanswer_seconds = 3"),
+                ("30-c.toml.bak", "nonsense"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(settings.port(), 83);
+        assert_eq!(settings.hosts(), [IpAddr::from([127, 0, 0, 1])]);
+        assert_eq!(settings.answer(), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn the_environment_has_the_last_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.toml");
+        std::fs::write(&path, "listen.port = 81").unwrap();
+        let overrides = Overrides::from_values(Some("127.0.0.1, ::1"), Some("8080")).unwrap();
+        let settings = Settings::load(&path, &overrides).unwrap();
+        assert_eq!(settings.port(), 8080);
+        assert_eq!(settings.hosts(), ["127.0.0.1", "::1"].map(|a| a.parse::<IpAddr>().unwrap()));
+    }
+
+    #[test]
+    fn a_missing_main_file_is_named() {
+        let error = Settings::load(Path::new("/nowhere/web.toml"), &Overrides::default());
+        assert!(error.unwrap_err().to_string().contains("/nowhere/web.toml"));
+    }
+
+    #[test]
+    fn an_error_names_file_line_key_and_what_is_accepted() {
+        let text = complaint("[listen]\n\nport = 70000\n");
+        for part in ["web.toml, line 3", "port = 70000", "accepted: 0 to 65535"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let text = complaint("[listen]\nprot = 80\n");
+        for part in ["line 2", "`prot`", "`hosts`", "`port`"] {
+            assert!(text.contains(part), "{text}");
+        }
+        let text = complaint("[listen]\nhosts = [\"127.0.0.1\", \"usb0\"]\n");
+        for part in ["line 2", "\"usb0\"", "accepted: an IPv4 or IPv6 address"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn values_outside_their_range_are_refused() {
+        for bad in [
+            "listen.hosts = []",
+            "access.allowed_hosts = []",
+            "access.allowed_hosts = [\"http://box\"]",
+            "access.allowed_hosts = [\"box:80\"]",
+            "access.allowed_hosts = [\"*\"]",
+            "access.max_body_bytes = 1",
+            "access.max_event_streams = 0",
+            "daemon.control = \"/run/control.sock\"",
+            "daemon.answer_seconds = 0",
+            "daemon.silence_seconds = nan",
+            "daemon.slow_answer_seconds = 61.0",
+        ] {
+            let text = complaint(bad);
+            assert!(text.contains("accepted: ") && text.contains("line 1"), "{bad}: {text}");
+        }
+    }
+
+    #[test]
+    fn names_are_compared_as_dns_compares_them() {
+        let settings = load("access.allowed_hosts = [\"Box.Local.\", \"[::1]\"]", &[]).unwrap();
+        assert_eq!(*settings.allowed_hosts(), ["box.local", "::1"].map(str::to_owned).into());
+    }
+}

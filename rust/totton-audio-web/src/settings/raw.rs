@@ -1,0 +1,163 @@
+//! What a settings file may say. Each value checks itself while it is read, so
+//! that the error knows the line.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::guard::HostName;
+
+/// One file; every key may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    pub listen: Listen,
+    pub access: Access,
+    pub daemon: Daemon,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    pub hosts: Option<Hosts>,
+    pub port: Option<Port>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    pub allowed_hosts: Option<AllowedHosts>,
+    pub max_body_bytes: Option<BodyBytes>,
+    pub max_event_streams: Option<EventStreams>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Daemon {
+    pub control: Option<Endpoint>,
+    pub telemetry: Option<Endpoint>,
+    pub answer_seconds: Option<Seconds>,
+    pub slow_answer_seconds: Option<Seconds>,
+    pub silence_seconds: Option<Seconds>,
+}
+
+/// Reads one file.
+pub fn read(path: &Path) -> Result<File, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text.get(..start).unwrap_or_default().matches('\n').count();
+        Error::Settings {
+            path: path.to_owned(),
+            line: line + 1,
+            text: text.lines().nth(line).unwrap_or_default().trim().to_owned(),
+            reason: error.message().replace('\n', " "),
+        }
+    })
+}
+
+/// A checked value: read as `$read`, kept as `$kept`.
+macro_rules! checked {
+    ($name:ident, $read:ty, $text:literal, $kept:ty, $check:expr) => {
+        #[derive(Debug, Deserialize)]
+        #[serde(try_from = $text)]
+        pub struct $name($kept);
+
+        impl TryFrom<$read> for $name {
+            type Error = String;
+
+            fn try_from(found: $read) -> Result<Self, String> {
+                let check: fn($read) -> Result<$kept, String> = $check;
+                check(found).map(Self)
+            }
+        }
+
+        impl From<$name> for $kept {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    };
+}
+
+checked!(Hosts, Vec<String>, "Vec<String>", Vec<IpAddr>, |found| {
+    if found.is_empty() {
+        return Err("found an empty list; accepted: at least one address".to_owned());
+    }
+    found.iter().map(|host| address(host)).collect()
+});
+checked!(Port, i64, "i64", u16, port);
+checked!(AllowedHosts, Vec<String>, "Vec<String>", BTreeSet<String>, |found| {
+    if found.is_empty() {
+        return Err("found an empty list; accepted: at least one name or address".to_owned());
+    }
+    found
+        .iter()
+        .map(|name| match HostName::without_port(name) {
+            Some(name) => Ok(name.into_string()),
+            None => Err(format!(
+                "found {name:?}; accepted: a name such as \"totton-audio.local\" or an address, \
+                 without scheme, port or wildcard"
+            )),
+        })
+        .collect()
+});
+checked!(BodyBytes, i64, "i64", usize, |found| within(found, 256, 1024 * 1024));
+checked!(EventStreams, i64, "i64", usize, |found| within(found, 1, 1024));
+checked!(Endpoint, String, "String", String, |found| {
+    match found.strip_prefix("ipc:///") {
+        Some(path) if !path.is_empty() => Ok(found),
+        _ => Err(format!("found {found:?}; accepted: ipc:// and an absolute path")),
+    }
+});
+checked!(Seconds, f64, "f64", Duration, |found| {
+    if (0.1..=60.0).contains(&found) {
+        Ok(Duration::from_secs_f64(found))
+    } else {
+        Err(format!("found {found}; accepted: 0.1 to 60 (seconds)"))
+    }
+});
+
+pub fn address(found: &str) -> Result<IpAddr, String> {
+    found.parse().map_err(|_| {
+        format!("found {found:?}; accepted: an IPv4 or IPv6 address such as \"192.168.55.1\"")
+    })
+}
+
+pub fn port(found: i64) -> Result<u16, String> {
+    u16::try_from(found).map_err(|_| format!("found {found}; accepted: 0 to 65535"))
+}
+
+fn within(found: i64, least: usize, most: usize) -> Result<usize, String> {
+    usize::try_from(found)
+        .ok()
+        .filter(|value| (least..=most).contains(value))
+        .ok_or_else(|| format!("found {found}; accepted: {least} to {most}"))
+}
+
+#[cfg(test)]
+impl File {
+    /// The keys that the file leaves out.
+    pub fn missing_keys(&self) -> Vec<&'static str> {
+        [
+            ("listen.hosts", self.listen.hosts.is_none()),
+            ("listen.port", self.listen.port.is_none()),
+            ("access.allowed_hosts", self.access.allowed_hosts.is_none()),
+            ("access.max_body_bytes", self.access.max_body_bytes.is_none()),
+            ("access.max_event_streams", self.access.max_event_streams.is_none()),
+            ("daemon.control", self.daemon.control.is_none()),
+            ("daemon.telemetry", self.daemon.telemetry.is_none()),
+            ("daemon.answer_seconds", self.daemon.answer_seconds.is_none()),
+            ("daemon.slow_answer_seconds", self.daemon.slow_answer_seconds.is_none()),
+            ("daemon.silence_seconds", self.daemon.silence_seconds.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(key, missing)| missing.then_some(key))
+        .collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! The real program on a free loopback port, beside a folder for the daemon double.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::double::{Double, endpoints};
+use crate::http::{DEADLINE, Response, request};
+
+/// The program under test; killed when dropped.
+pub struct Bench {
+    pub folder: tempfile::TempDir,
+    pub address: SocketAddr,
+    process: Child,
+}
+
+impl Bench {
+    /// Starts the program; the daemon is away. `more` is added to its settings.
+    pub fn without_daemon(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = write_settings(folder.path(), more);
+        let mut process = Command::new(env!("CARGO_BIN_EXE_totton-audio-web"))
+            .arg("--config")
+            .arg(config)
+            .env_remove("TOTTON_AUDIO_WEB_HOST")
+            .env_remove("JOURNAL_STREAM")
+            .env("TOTTON_AUDIO_WEB_PORT", "0")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.split_once("listening on http://")?.1.parse().ok())
+            .expect("the program ended before it listened");
+        // The pipe must not fill up.
+        std::thread::spawn(move || lines.for_each(|line| println!("{}", line.unwrap_or_default())));
+        Self { folder, address, process }
+    }
+
+    /// Starts the program and a double that it has heard already.
+    pub fn with_daemon(more: &str) -> (Self, Double) {
+        let bench = Self::without_daemon(more);
+        let double = Double::start(bench.folder.path());
+        let start = Instant::now();
+        while bench.get("/api/v1/health").json()["daemon"] != true {
+            assert!(start.elapsed() < DEADLINE, "the double was never heard");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        (bench, double)
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        request(self.address, &format!("GET {path}"), &["Host: localhost"], "")
+    }
+
+    /// Sends a command as the page does.
+    pub fn order(&self, line: &str, body: &str) -> Response {
+        let host = self.address;
+        let headers = [
+            &format!("Host: {host}"),
+            &format!("Origin: http://{host}"),
+            "Sec-Fetch-Site: same-origin",
+            "Content-Type: application/json",
+        ];
+        request(self.address, line, &headers, body)
+    }
+
+    /// Sends SIGTERM; how the program ended and after how long.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let process = nix::unistd::Pid::from_raw(self.process.id().try_into().unwrap());
+        let start = Instant::now();
+        nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
+        while start.elapsed() < DEADLINE {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return (status, start.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the program did not end within {DEADLINE:?} of SIGTERM");
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Writes settings for loopback and the double's sockets.
+pub fn write_settings(folder: &Path, more: &str) -> std::path::PathBuf {
+    let (control, telemetry) = endpoints(folder);
+    let path = folder.join("web.toml");
+    let text = format!(
+        "listen.hosts = [\"127.0.0.1\"]\n{more}\n[daemon]\ncontrol = {control:?}\n\
+         telemetry = {telemetry:?}\nanswer_seconds = 0.5\nslow_answer_seconds = 5\n\
+         silence_seconds = 0.5\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}

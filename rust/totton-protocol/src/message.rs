@@ -27,6 +27,49 @@ impl From<Command> for Request {
     }
 }
 
+impl Request {
+    /// Reads one request as the daemon receives it.
+    ///
+    /// # Errors
+    /// The refusal to answer with: too large, not JSON, another version (told
+    /// before anything else in the request is looked at), not a known command,
+    /// or a value outside its range.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Box<Reply>> {
+        #[derive(Deserialize)]
+        struct Envelope {
+            version: u32,
+        }
+        let refuse = |code, message| Err(Box::new(Reply::Error { code, message }));
+        if bytes.len() > MAX_REQUEST_BYTES {
+            let message =
+                format!("the request has {} bytes; accepted: {MAX_REQUEST_BYTES}", bytes.len());
+            return refuse(ErrorCode::BadRequest, message);
+        }
+        let request = match serde_json::from_slice::<Envelope>(bytes) {
+            Ok(Envelope { version: PROTOCOL_VERSION }) => serde_json::from_slice::<Self>(bytes),
+            Ok(Envelope { version }) => {
+                let message =
+                    format!("the request has version {version}; accepted: {PROTOCOL_VERSION}");
+                return refuse(ErrorCode::UnsupportedVersion, message);
+            }
+            Err(error) => Err(error),
+        };
+        match request {
+            Ok(Self { command: Command::SetGain { gain_db }, .. })
+                if !GAIN_DB.contains(&gain_db) =>
+            {
+                let (low, high) = (GAIN_DB.start(), GAIN_DB.end());
+                refuse(
+                    ErrorCode::OutOfRange,
+                    format!("gain_db is {gain_db}; accepted: {low} to {high} dB"),
+                )
+            }
+            Ok(request) => Ok(request),
+            Err(error) => refuse(ErrorCode::BadRequest, format!("not a request: {error}")),
+        }
+    }
+}
+
 /// What the daemon can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
@@ -86,6 +129,28 @@ mod tests {
         assert_eq!(text, r#"{"version":1,"command":"set-gain","gain_db":-6.0}"#);
         let back: Request = serde_json::from_str(&text).unwrap();
         assert_eq!(back.command, Command::SetGain { gain_db: -6.0 });
+    }
+
+    fn refusal(bytes: &[u8]) -> ErrorCode {
+        match *Request::parse(bytes).unwrap_err() {
+            Reply::Error { code, .. } => code,
+            Reply::Ok { .. } => panic!("a refusal is an error"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_with_the_reason() {
+        for bad in [&b""[..], b"\xff\xfe", b"{", b"[]", b"null", br#"{"version":1}"#] {
+            assert_eq!(refusal(bad), ErrorCode::BadRequest, "{bad:?}");
+        }
+        assert_eq!(refusal(br#"{"version":1,"command":"explode"}"#), ErrorCode::BadRequest);
+        assert_eq!(refusal(br#"{"version":1,"command":"set-gain"}"#), ErrorCode::BadRequest);
+        assert_eq!(refusal(&vec![b' '; MAX_REQUEST_BYTES + 1]), ErrorCode::BadRequest);
+        // Of a newer peer's request only the version is understood.
+        let newer = br#"{"version":2,"command":"explode"}"#;
+        assert_eq!(refusal(newer), ErrorCode::UnsupportedVersion);
+        let loud = br#"{"version":1,"command":"set-gain","gain_db":0.1}"#;
+        assert_eq!(refusal(loud), ErrorCode::OutOfRange);
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct Counters {
     pub stream_starts: u64,
     /// Times that configuration and filter were read again on request.
     pub reloads: u64,
+    /// Times that the open input stopped sending; silence was played instead.
+    #[serde(default)]
+    pub input_pauses: u64,
 }
 
 /// Peak levels since the last telemetry message, for each channel, in dBFS.

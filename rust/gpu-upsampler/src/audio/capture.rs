@@ -1,0 +1,65 @@
+//! The capture thread: device → samples → ring.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::flow::{Flow, Side};
+use super::ring::FrameWriter;
+use super::stream::Orders;
+use crate::device::CaptureDevice;
+use crate::error::Error;
+use crate::sample::decode;
+
+/// How long one wait for the device may take.
+const WAIT: Duration = Duration::from_millis(20);
+
+/// After this time without a frame the input counts as idle. A host that plays
+/// sends every millisecond; aloop delivers at least each period.
+const IDLE_AFTER: Duration = Duration::from_millis(50);
+
+/// Takes frames from `device` until ordered to end.
+pub(super) fn run(
+    mut device: Box<dyn CaptureDevice>,
+    mut ring: FrameWriter,
+    flow: &Flow,
+    orders: &Orders,
+) -> Result<(), Error> {
+    let layout = device.layout().clone();
+    let frames = layout.period_frames.max(1) * 4;
+    let mut bytes = vec![0; frames * layout.frame_bytes()];
+    let mut planes = vec![vec![0.0; frames]; layout.channels];
+    let mut heard = Instant::now();
+    while !orders.ended() {
+        flow.capture_turns.fetch_add(1, Relaxed);
+        let count = match device.read(&mut bytes, WAIT) {
+            Ok(0) => {
+                // Said only after the device has been asked and had nothing: a machine that stood
+                // still for a while finds frames waiting when it comes back.
+                if heard.elapsed() >= IDLE_AFTER && !flow.input_idle.swap(true, Relaxed) {
+                    flow.input_pauses.fetch_add(1, Relaxed);
+                }
+                continue;
+            }
+            Ok(count) => count,
+            Err(Error::Xrun { .. }) => {
+                flow.capture_xruns.fetch_add(1, Relaxed);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        heard = Instant::now();
+        flow.input_idle.store(false, Relaxed);
+        decode(layout.format, &bytes[..count * layout.frame_bytes()], &mut planes);
+        flow.meter(Side::Input, &planes, count);
+        let mut written = 0;
+        // While the engine is behind, the device's buffer fills, overruns, and that is counted.
+        while written < count && !orders.ended() {
+            match ring.write(&planes, written..count) {
+                0 => ring.wait(WAIT),
+                done => written += done,
+            }
+        }
+        flow.input_frames.fetch_add(written as u64, Relaxed);
+    }
+    Ok(())
+}

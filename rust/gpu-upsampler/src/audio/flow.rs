@@ -1,0 +1,132 @@
+//! What the audio threads tell, and are told, without a lock.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use totton_protocol::{Counters, Levels};
+
+use crate::config::MAX_CHANNELS;
+
+/// Counters, levels and wishes, shared by the audio threads and the rest of
+/// the daemon. Lives as long as the daemon, across streams.
+#[derive(Default)]
+pub struct Flow {
+    pub(crate) input_frames: AtomicU64,
+    pub(crate) output_frames: AtomicU64,
+    pub(crate) capture_xruns: AtomicU64,
+    pub(crate) playback_xruns: AtomicU64,
+    pub(crate) clipped_samples: AtomicU64,
+    pub(crate) input_pauses: AtomicU64,
+    pub(crate) stream_starts: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    /// Turns of the capture loop: it turns also while nothing comes in.
+    pub(crate) capture_turns: AtomicU64,
+    /// Nanoseconds that the engine computed, and the input frames it did meanwhile.
+    pub(crate) engine_nanoseconds: AtomicU64,
+    pub(crate) engine_frames: AtomicU64,
+    /// The input device is open and sends nothing.
+    pub(crate) input_idle: AtomicBool,
+    /// Frames waiting in the playback device's buffer.
+    pub(crate) queued_frames: AtomicU64,
+    /// Peaks since the last look: bits of non-negative `f64`, which order as integers do.
+    input_peaks: [AtomicU64; MAX_CHANNELS],
+    output_peaks: [AtomicU64; MAX_CHANNELS],
+    /// Bits of the gain in dB.
+    gain_db: AtomicU64,
+    mute: AtomicBool,
+}
+
+/// Which side of the engine a level is of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    Input,
+    Output,
+}
+
+impl Flow {
+    /// The gain that is asked for, in dB.
+    pub fn gain_db(&self) -> f64 {
+        f64::from_bits(self.gain_db.load(Relaxed))
+    }
+
+    /// Asks for a gain in dB; the playback thread ramps to it.
+    pub fn set_gain_db(&self, gain_db: f64) {
+        self.gain_db.store(gain_db.to_bits(), Relaxed);
+    }
+
+    /// Whether silence is asked for.
+    pub fn mute(&self) -> bool {
+        self.mute.load(Relaxed)
+    }
+
+    /// Asks for silence, or for sound again; the playback thread ramps to it.
+    pub fn set_mute(&self, mute: bool) {
+        self.mute.store(mute, Relaxed);
+    }
+
+    /// The events so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            input_frames: self.input_frames.load(Relaxed),
+            output_frames: self.output_frames.load(Relaxed),
+            capture_xruns: self.capture_xruns.load(Relaxed),
+            playback_xruns: self.playback_xruns.load(Relaxed),
+            clipped_samples: self.clipped_samples.load(Relaxed),
+            stream_starts: self.stream_starts.load(Relaxed),
+            reloads: self.reloads.load(Relaxed),
+            input_pauses: self.input_pauses.load(Relaxed),
+        }
+    }
+
+    fn peaks(&self, side: Side) -> &[AtomicU64; MAX_CHANNELS] {
+        match side {
+            Side::Input => &self.input_peaks,
+            Side::Output => &self.output_peaks,
+        }
+    }
+
+    /// Notes the peaks of the first `frames` frames.
+    pub(crate) fn meter(&self, side: Side, planes: &[Vec<f64>], frames: usize) {
+        for (peak, plane) in self.peaks(side).iter().zip(planes) {
+            let highest = plane[..frames].iter().fold(0.0f64, |peak, s| peak.max(s.abs()));
+            peak.fetch_max(highest.to_bits(), Relaxed);
+        }
+    }
+
+    /// The peaks since the last call, for the channels of each side; starts the next measurement.
+    pub fn take_levels(&self, input_channels: usize, output_channels: usize) -> Levels {
+        let take = |side, channels| {
+            self.peaks(side).iter().take(channels).map(|p| dbfs(p.swap(0, Relaxed))).collect()
+        };
+        Levels {
+            input_peak_dbfs: take(Side::Input, input_channels),
+            output_peak_dbfs: take(Side::Output, output_channels),
+        }
+    }
+}
+
+fn dbfs(bits: u64) -> f64 {
+    let peak = f64::from_bits(bits);
+    if peak.is_finite() && peak > 0.0 {
+        (20.0 * peak.log10()).max(Levels::SILENCE_DBFS)
+    } else if peak == 0.0 {
+        Levels::SILENCE_DBFS
+    } else {
+        // What is not finite goes to the DAC as full scale at most.
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_the_highest_since_the_last_look() {
+        let flow = Flow::default();
+        flow.meter(Side::Output, &[vec![0.1, -1.0], vec![0.0, 0.0]], 2);
+        flow.meter(Side::Output, &[vec![0.5], vec![0.0]], 1);
+        let levels = flow.take_levels(2, 2);
+        assert_eq!(levels.output_peak_dbfs, [0.0, Levels::SILENCE_DBFS]);
+        assert_eq!(flow.take_levels(2, 2).output_peak_dbfs, [Levels::SILENCE_DBFS; 2]);
+    }
+}

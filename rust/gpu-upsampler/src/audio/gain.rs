@@ -1,0 +1,101 @@
+//! Gain, mute and fades, each a ramp: a step in gain would click.
+
+/// How long a change of gain, mute, or a fade takes, in seconds.
+pub const RAMP_SECONDS: f64 = 0.05;
+
+/// The amplitude that `gain_db` decibels and `mute` ask for.
+pub fn amplitude(gain_db: f64, mute: bool) -> f64 {
+    if mute { 0.0 } else { 10f64.powf(gain_db / 20.0) }
+}
+
+/// A gain on its way to its target, linear in amplitude.
+#[derive(Debug, Clone)]
+pub struct Ramp {
+    current: f64,
+    target: f64,
+    step: f64,
+    /// Frames until the target is reached.
+    remaining: usize,
+    length: usize,
+}
+
+impl Ramp {
+    /// Silence, ready to ramp at `rate` Hz.
+    pub fn from_silence(rate: u32) -> Self {
+        let length = ((f64::from(rate) * RAMP_SECONDS) as usize).max(1);
+        Self { current: 0.0, target: 0.0, step: 0.0, remaining: 0, length }
+    }
+
+    /// Sets out for `target`, unless already on the way there.
+    pub fn aim(&mut self, target: f64) {
+        if target != self.target {
+            self.target = target;
+            self.remaining = self.length;
+            self.step = (target - self.current) / self.length as f64;
+        }
+    }
+
+    /// Whether the output is and stays silent.
+    pub fn is_silent(&self) -> bool {
+        self.remaining == 0 && self.current == 0.0
+    }
+
+    /// Applies the gain to the first `frames` frames. At 0 dB the samples stay as they are, bit for bit.
+    pub fn apply(&mut self, planes: &mut [Vec<f64>], frames: usize) {
+        let ramped = frames.min(self.remaining);
+        for plane in planes.iter_mut() {
+            for (i, sample) in plane[..ramped].iter_mut().enumerate() {
+                *sample *= self.current + self.step * (i + 1) as f64;
+            }
+        }
+        self.remaining -= ramped;
+        self.current = if self.remaining == 0 {
+            self.target
+        } else {
+            self.current + self.step * ramped as f64
+        };
+        if self.current != 1.0 {
+            for plane in planes.iter_mut() {
+                plane[ramped..frames].iter_mut().for_each(|sample| *sample *= self.current);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_never_steps_more_than_its_slope() {
+        let mut ramp = Ramp::from_silence(1000);
+        let mut seen = vec![];
+        for (block, target) in [(7, 1.0), (7, 1.0), (30, 0.25), (200, 1.0), (3, 0.0), (100, 0.0)] {
+            ramp.aim(target);
+            let mut planes = [vec![1.0; block]];
+            ramp.apply(&mut planes, block);
+            seen.extend_from_slice(&planes[0]);
+        }
+        let steepest = seen.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f64::max);
+        assert!(steepest <= 1.0 / 50.0 + 1e-12, "{steepest}");
+        assert!(ramp.is_silent());
+        assert!(seen.contains(&1.0));
+    }
+
+    #[test]
+    fn unity_gain_leaves_every_bit() {
+        let mut ramp = Ramp::from_silence(1000);
+        ramp.aim(amplitude(0.0, false));
+        ramp.apply(&mut [vec![1.0; 100]], 100);
+        let odd = vec![0.1, -1.0 / 3.0, 1e-300, f64::MIN_POSITIVE];
+        let mut planes = [odd.clone()];
+        ramp.apply(&mut planes, 4);
+        assert_eq!(planes[0], odd);
+    }
+
+    #[test]
+    fn decibels_are_amplitude() {
+        assert_eq!(amplitude(-20.0, false), 0.1);
+        assert_eq!(amplitude(0.0, true), 0.0);
+    }
+}

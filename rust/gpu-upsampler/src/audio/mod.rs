@@ -1,0 +1,21 @@
+//! The audio flow, in its order: capture → ring → engine → ring → playback.
+//!
+//! - [`capture`]: the thread that takes frames from the input
+//! - [`convolve`]: the thread that runs the engine
+//! - [`playback`]: the thread that gives frames to the DAC
+//! - [`stream`]: the three of them, started and stopped together
+//! - [`ring`]: what joins them; [`flow`]: what they tell, and are told, without a lock
+//! - [`gain`]: gain, mute and fades
+//! - [`realtime`]: priority and locked memory
+
+pub mod flow;
+pub mod gain;
+pub mod realtime;
+pub mod stream;
+
+mod capture;
+mod convolve;
+mod playback;
+mod ring;
+
+pub(crate) use convolve::process;

@@ -1,0 +1,100 @@
+//! The playback thread: ring → gain → samples → device.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::flow::{Flow, Side};
+use super::gain::{Ramp, amplitude};
+use super::ring::FrameReader;
+use super::stream::Orders;
+use crate::device::PlaybackDevice;
+use crate::error::Error;
+use crate::sample::encode;
+
+const WAIT: Duration = Duration::from_millis(20);
+
+/// A DAC that takes nothing for this long is given up and opened anew.
+const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+/// How long to wait, when fading out, for sound that the engine still owes.
+const FADE_PATIENCE: Duration = Duration::from_millis(100);
+
+/// How long the DAC may take to play what it holds at the end.
+const DRAIN_LIMIT: Duration = Duration::from_millis(700);
+
+/// Gives frames to `device` until ordered to end: then fades out and drains.
+pub(super) fn run(
+    mut device: Box<dyn PlaybackDevice>,
+    mut ring: FrameReader,
+    flow: &Flow,
+    orders: &Orders,
+) -> Result<(), Error> {
+    let layout = device.layout().clone();
+    let period = layout.period_frames.max(1);
+    let mut planes = vec![vec![0.0; period]; layout.channels];
+    let mut bytes = vec![0; period * layout.frame_bytes()];
+    let mut ramp = Ramp::from_silence(layout.rate);
+    let mut fading_since: Option<Instant> = None;
+    while !orders.ended() {
+        if orders.fading() {
+            fading_since.get_or_insert_with(Instant::now);
+        }
+        let frames = ring.read(&mut planes, 0..period);
+        flow.queued_frames.store(device.queued_frames() as u64, Relaxed);
+        if fading_since
+            .is_some_and(|t| ramp.is_silent() || (frames == 0 && t.elapsed() > FADE_PATIENCE))
+        {
+            device.drain(DRAIN_LIMIT);
+            return Ok(());
+        }
+        if frames == 0 {
+            ring.wait(WAIT);
+            continue;
+        }
+        ramp.aim(match fading_since {
+            Some(_) => 0.0,
+            None => amplitude(flow.gain_db(), flow.mute()),
+        });
+        ramp.apply(&mut planes, frames);
+        flow.meter(Side::Output, &planes, frames);
+        let encoded = &mut bytes[..frames * layout.frame_bytes()];
+        let limited = encode(layout.format, &planes, 0..frames, encoded);
+        flow.clipped_samples.fetch_add(limited, Relaxed);
+        write_all(device.as_mut(), encoded, flow, orders)?;
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes`, through xruns.
+fn write_all(
+    device: &mut dyn PlaybackDevice,
+    mut bytes: &[u8],
+    flow: &Flow,
+    orders: &Orders,
+) -> Result<(), Error> {
+    let frame_bytes = device.layout().frame_bytes();
+    let mut moved = Instant::now();
+    while !bytes.is_empty() && !orders.ended() {
+        match device.write(bytes, WAIT) {
+            Ok(0) => {
+                let waited = moved.elapsed();
+                if waited >= STALLED_AFTER {
+                    return Err(Error::DeviceStalled {
+                        device: device.layout().name.clone(),
+                        waited,
+                    });
+                }
+            }
+            Ok(frames) => {
+                bytes = &bytes[frames * frame_bytes..];
+                flow.output_frames.fetch_add(frames as u64, Relaxed);
+                moved = Instant::now();
+            }
+            Err(Error::Xrun { .. }) => {
+                flow.playback_xruns.fetch_add(1, Relaxed);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! One running stream: the three audio threads, started and stopped together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use totton_dsp::Engine;
+
+use super::flow::Flow;
+use super::ring::frame_ring;
+use super::{capture, convolve, playback, realtime};
+use crate::device::{CaptureDevice, Layout, PlaybackDevice};
+use crate::error::Error;
+
+/// How long fading out and draining may take before it is cut short.
+const FADE_LIMIT: Duration = Duration::from_millis(1200);
+
+/// How long the threads may take to end once nothing holds them.
+const END_LIMIT: Duration = Duration::from_millis(1000);
+
+/// What the audio threads are to do.
+#[derive(Default)]
+pub(super) struct Orders(AtomicU8);
+
+impl Orders {
+    const FADE: u8 = 1;
+    const END: u8 = 2;
+
+    /// Fade out: playback ends by itself afterwards.
+    pub(super) fn fading(&self) -> bool {
+        self.0.load(Ordering::Acquire) >= Self::FADE
+    }
+
+    /// End now.
+    pub(super) fn ended(&self) -> bool {
+        self.0.load(Ordering::Acquire) >= Self::END
+    }
+
+    fn give(&self, order: u8) {
+        self.0.fetch_max(order, Ordering::Release);
+    }
+}
+
+/// Which end of the stream is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Capture,
+    Engine,
+    Playback,
+}
+
+impl Part {
+    fn thread_name(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Engine => "engine",
+            Self::Playback => "playback",
+        }
+    }
+}
+
+/// A part that could not go on, and why.
+#[derive(Debug)]
+pub struct Loss {
+    pub part: Part,
+    pub error: Error,
+}
+
+/// What a stream is made of.
+pub struct Parts {
+    pub capture: Box<dyn CaptureDevice>,
+    pub engine: Box<dyn Engine>,
+    pub playback: Box<dyn PlaybackDevice>,
+    /// Sound in the DAC's buffer before it starts.
+    pub prefill: Duration,
+    /// SCHED_FIFO priority; 0: normal scheduling.
+    pub priority: i32,
+}
+
+/// A running stream. Dropping it orders its threads to end, without waiting.
+#[must_use]
+pub struct Stream {
+    orders: Arc<Orders>,
+    threads: Vec<(Part, JoinHandle<Result<(), Error>>)>,
+    input: Layout,
+    output: Layout,
+}
+
+impl Stream {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] when the system gives no thread.
+    pub fn start(parts: Parts, flow: &Arc<Flow>) -> Result<Self, Error> {
+        let Parts { capture, mut engine, playback, prefill, priority } = parts;
+        let (input, output) = (capture.layout().clone(), playback.layout().clone());
+        let (channels, block) = (input.channels, engine.block_frames());
+        let prefill_frames = (prefill.as_secs_f64() * f64::from(output.rate)) as usize;
+        // Two blocks on each side: one being filled while the other is being emptied.
+        let (to_engine, from_capture) =
+            frame_ring(channels, 2 * block.max(4 * input.period_frames));
+        let (to_playback, from_engine) = frame_ring(channels, 2 * block * engine.ratio());
+        flow.input_idle.store(false, Ordering::Relaxed);
+        flow.queued_frames.store(0, Ordering::Relaxed);
+
+        let mut stream =
+            Self { orders: Arc::new(Orders::default()), threads: Vec::new(), input, output };
+        stream.spawn(Part::Playback, priority, flow, move |flow, orders| {
+            playback::run(playback, from_engine, flow, orders)
+        })?;
+        // Below the devices' threads: those only move frames and must do it in time.
+        stream.spawn(Part::Engine, (priority - 1).max(0), flow, move |flow, orders| {
+            let low_water = prefill_frames / 2;
+            convolve::run(engine.as_mut(), from_capture, to_playback, low_water, flow, orders);
+            Ok(())
+        })?;
+        stream.spawn(Part::Capture, priority, flow, move |flow, orders| {
+            capture::run(capture, to_engine, flow, orders)
+        })?;
+        flow.stream_starts.fetch_add(1, Ordering::Relaxed);
+        Ok(stream)
+    }
+
+    fn spawn(
+        &mut self,
+        part: Part,
+        priority: i32,
+        flow: &Arc<Flow>,
+        work: impl FnOnce(&Flow, &Orders) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let (flow, orders) = (Arc::clone(flow), Arc::clone(&self.orders));
+        let thread = thread::Builder::new()
+            .name(part.thread_name().to_owned())
+            .spawn(move || {
+                realtime::favour_this_thread(priority);
+                work(&flow, &orders)
+            })
+            .map_err(|source| Error::Thread { name: part.thread_name(), source })?;
+        self.threads.push((part, thread));
+        Ok(())
+    }
+
+    /// The open input.
+    pub fn input(&self) -> &Layout {
+        &self.input
+    }
+
+    /// The open DAC.
+    pub fn output(&self) -> &Layout {
+        &self.output
+    }
+
+    /// A part that has ended by itself, if any.
+    pub fn loss(&mut self) -> Option<Loss> {
+        let ended = self.threads.iter().position(|(_, thread)| thread.is_finished())?;
+        let (part, thread) = self.threads.swap_remove(ended);
+        let died = || Error::ThreadDied { name: part.thread_name() };
+        let error = match thread.join() {
+            Ok(Ok(())) | Err(_) => died(),
+            Ok(Err(error)) => error,
+        };
+        Some(Loss { part, error })
+    }
+
+    /// Fades out, plays what is left, and ends the threads.
+    ///
+    /// # Errors
+    /// The part whose thread does not end: a device call is stuck. Its thread
+    /// is left alone, and the device with it.
+    pub fn stop(self) -> Result<(), Part> {
+        self.orders.give(Orders::FADE);
+        self.wait_until(FADE_LIMIT, |(part, thread)| {
+            *part != Part::Playback || thread.is_finished()
+        });
+        self.orders.give(Orders::END);
+        self.wait_until(END_LIMIT, |(_, thread)| thread.is_finished());
+        match self.threads.iter().find(|(_, thread)| !thread.is_finished()) {
+            Some((part, _)) => Err(*part),
+            None => Ok(()),
+        }
+    }
+
+    fn wait_until(
+        &self,
+        limit: Duration,
+        done: impl Fn(&(Part, JoinHandle<Result<(), Error>>)) -> bool,
+    ) {
+        let deadline = Instant::now() + limit;
+        while !self.threads.iter().all(&done) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.orders.give(Orders::END);
+    }
+}

@@ -1,0 +1,339 @@
+//! The configuration: built-in defaults, the main file, then its fragments.
+//!
+//! - [`raw`]: what a file may say
+//!
+//! Each file is parsed alone, so that an error names the file and the line in
+//! it; what only shows when all are put together (one value against another)
+//! is checked last.
+
+mod raw;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::sample::SampleFormat;
+
+/// Where the configuration is unless `--config` says otherwise.
+pub const DEFAULT_FILE: &str = "/etc/totton-audio/upsampler.toml";
+
+/// The most channels that can be configured.
+pub const MAX_CHANNELS: usize = 8;
+
+/// Rates in Hz that the input may have.
+pub const INPUT_RATES: [u32; 6] = [44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+
+/// Output frames for each input frame that can be configured.
+pub const RATIOS: [usize; 5] = [1, 2, 4, 8, 16];
+
+/// The family of an input rate: 44100 or 48000 Hz, whichever it is a multiple of.
+pub fn rate_family(rate: u32) -> u32 {
+    if rate.is_multiple_of(44_100) { 44_100 } else { 48_000 }
+}
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long to wait for absent devices before telling systemd that the service is ready.
+    pub startup_grace: Duration,
+    pub capture: Capture,
+    pub playback: Playback,
+    pub engine: Engine,
+    pub filter: Filter,
+    pub output: Output,
+    pub realtime: Realtime,
+}
+
+/// The input.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Capture {
+    /// ALSA name.
+    pub device: String,
+    pub rate: CaptureRate,
+    pub channels: usize,
+    /// In the order of preference.
+    pub formats: Vec<SampleFormat>,
+    pub period: Duration,
+    pub buffer: Duration,
+}
+
+/// How the input's rate is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureRate {
+    /// The gadget's control `Capture Rate` tells what the host has chosen.
+    Auto,
+    /// Hz.
+    Fixed(u32),
+}
+
+/// The DAC.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Playback {
+    pub device: PlaybackChoice,
+    /// In the order of preference.
+    pub formats: Vec<SampleFormat>,
+    pub period: Duration,
+    pub buffer: Duration,
+    /// Sound in the buffer before the DAC starts.
+    pub prefill: Duration,
+}
+
+/// Which DAC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaybackChoice {
+    /// The first card with the driver `USB-Audio`.
+    Auto,
+    /// By ALSA name.
+    Named(String),
+}
+
+/// The convolution engine.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Engine {
+    pub backend: Backend,
+    pub ratio: usize,
+    /// Input frames in one block.
+    pub block_frames: usize,
+    pub precision: Precision,
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    Auto,
+    Cpu,
+    Cuda,
+}
+
+/// The arithmetic inside the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    F32,
+    F64,
+}
+
+/// Where the filters are.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Filter {
+    template: String,
+}
+
+impl Filter {
+    /// The file for inputs of the rate family `family` (Hz) at `ratio`.
+    pub fn path(&self, family: u32, ratio: usize) -> PathBuf {
+        self.template
+            .replace("{family}", &family.to_string())
+            .replace("{ratio}", &ratio.to_string())
+            .into()
+    }
+
+    /// Whether each rate family has a file of its own.
+    pub fn is_per_family(&self) -> bool {
+        self.template.contains("{family}")
+    }
+}
+
+/// What happens to the sound after the engine.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Output {
+    /// dB, at most 0.
+    pub gain_db: f64,
+    pub mute: bool,
+}
+
+/// How the audio threads are favoured.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Realtime {
+    /// SCHED_FIFO priority of the audio threads; 0: normal scheduling.
+    pub priority: i32,
+    pub lock_memory: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        use SampleFormat::{S16, S24, S24In3, S32};
+        Self {
+            startup_grace: Duration::from_secs(8),
+            capture: Capture {
+                device: "hw:UAC2Gadget,0".to_owned(),
+                rate: CaptureRate::Auto,
+                channels: 2,
+                formats: vec![S32, S24, S24In3, S16],
+                period: Duration::from_millis(5),
+                buffer: Duration::from_millis(80),
+            },
+            playback: Playback {
+                device: PlaybackChoice::Auto,
+                formats: vec![S32, S24, S24In3, S16],
+                period: Duration::from_millis(10),
+                buffer: Duration::from_millis(200),
+                prefill: Duration::from_millis(100),
+            },
+            engine: Engine {
+                backend: Backend::Auto,
+                ratio: 16,
+                block_frames: 1024,
+                precision: Precision::F64,
+            },
+            filter: Filter {
+                template: "/opt/totton_audio/filters/{family}-x{ratio}.filter".to_owned(),
+            },
+            output: Output { gain_db: 0.0, mute: false },
+            realtime: Realtime { priority: 60, lock_memory: true },
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file`, then `*.toml` in the folder of the same name with `.d`
+    /// for `.toml`, in lexical order; later files win, key by key.
+    ///
+    /// # Errors
+    /// When `file` is missing, or any file is unreadable or says what is not accepted.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        let mut config = Self::default();
+        config.apply_file(file)?;
+        for fragment in fragments(&file.with_extension("d"))? {
+            config.apply_file(&fragment)?;
+        }
+        config.check(file)?;
+        Ok(config)
+    }
+
+    /// The configuration that `text` makes alone; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// When `text` says what is not accepted.
+    pub fn from_text(text: &str, file: &Path) -> Result<Self, Error> {
+        let mut config = Self::default();
+        config.apply_text(text, file)?;
+        config.check(file)?;
+        Ok(config)
+    }
+
+    fn apply_file(&mut self, file: &Path) -> Result<(), Error> {
+        let text = fs::read_to_string(file)
+            .map_err(|source| Error::ConfigRead { file: file.to_owned(), source })?;
+        self.apply_text(&text, file)
+    }
+
+    fn apply_text(&mut self, text: &str, file: &Path) -> Result<(), Error> {
+        let raw: raw::File = toml::from_str(text).map_err(|source| Error::ConfigParse {
+            file: file.to_owned(),
+            source: Box::new(source),
+        })?;
+        let milliseconds = |ms: usize| Duration::from_millis(ms as u64);
+        set(&mut self.startup_grace, raw.startup_grace_seconds, |s| Duration::from_secs_f64(s.0));
+
+        let capture = &mut self.capture;
+        set(&mut capture.device, raw.capture.device, |name| name.0);
+        set(&mut capture.rate, raw.capture.rate, |rate| rate);
+        set(&mut capture.channels, raw.capture.channels, |n| n.0);
+        set(&mut capture.formats, raw.capture.formats, |formats| formats.0);
+        set(&mut capture.period, raw.capture.period_ms, |ms| milliseconds(ms.0));
+        set(&mut capture.buffer, raw.capture.buffer_ms, |ms| milliseconds(ms.0));
+
+        let playback = &mut self.playback;
+        set(&mut playback.device, raw.playback.device, |name| match name.0.as_str() {
+            "auto" => PlaybackChoice::Auto,
+            _ => PlaybackChoice::Named(name.0),
+        });
+        set(&mut playback.formats, raw.playback.formats, |formats| formats.0);
+        set(&mut playback.period, raw.playback.period_ms, |ms| milliseconds(ms.0));
+        set(&mut playback.buffer, raw.playback.buffer_ms, |ms| milliseconds(ms.0));
+        set(&mut playback.prefill, raw.playback.prefill_ms, |ms| milliseconds(ms.0));
+
+        let engine = &mut self.engine;
+        set(&mut engine.backend, raw.engine.backend, |backend| backend);
+        set(&mut engine.ratio, raw.engine.ratio, |ratio| ratio.0);
+        set(&mut engine.block_frames, raw.engine.block_frames, |frames| frames.0);
+        set(&mut engine.precision, raw.engine.precision, |precision| precision);
+
+        set(&mut self.filter.template, raw.filter.path, |path| path.0);
+        set(&mut self.output.gain_db, raw.output.gain_db, |db| db.0);
+        set(&mut self.output.mute, raw.output.mute, |mute| mute);
+        set(&mut self.realtime.priority, raw.realtime.priority, |n| n.0 as i32);
+        set(&mut self.realtime.lock_memory, raw.realtime.lock_memory, |lock| lock);
+        Ok(())
+    }
+
+    fn check(&self, file: &Path) -> Result<(), Error> {
+        let wrong = |key, found: String, accepted: String| {
+            Err(Error::ConfigValue { file: file.to_owned(), key, found, accepted })
+        };
+        let half = |buffer: Duration| format!("at most half of its buffer_ms, {buffer:?}");
+        let Self { capture, playback, .. } = self;
+        if capture.period * 2 > capture.buffer {
+            return wrong(
+                "capture.period_ms",
+                format!("{:?}", capture.period),
+                half(capture.buffer),
+            );
+        }
+        if playback.period * 2 > playback.buffer {
+            return wrong(
+                "playback.period_ms",
+                format!("{:?}", playback.period),
+                half(playback.buffer),
+            );
+        }
+        if playback.prefill + playback.period > playback.buffer {
+            return wrong(
+                "playback.prefill_ms",
+                format!("{:?}", playback.prefill),
+                format!(
+                    "at most playback.buffer_ms less one period_ms, {:?}",
+                    playback.buffer - playback.period
+                ),
+            );
+        }
+        if self.engine.backend == Backend::Cuda {
+            return wrong(
+                "engine.backend",
+                "\"cuda\"".to_owned(),
+                "\"auto\" or \"cpu\": this build has no CUDA engine".to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn set<R, T>(place: &mut T, found: Option<R>, convert: impl FnOnce(R) -> T) {
+    if let Some(value) = found {
+        *place = convert(value);
+    }
+}
+
+/// The fragments in `folder`, in lexical order; none when there is no such folder.
+fn fragments(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::ConfigRead { file: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut files = vec![];
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;

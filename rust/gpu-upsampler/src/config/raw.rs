@@ -1,0 +1,253 @@
+//! What a configuration file may say: every key is optional, every value is
+//! checked where it stands, so that an error names its line.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+use super::{CaptureRate, INPUT_RATES, RATIOS};
+use crate::sample::SampleFormat;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub startup_grace_seconds: Option<Number<Seconds>>,
+    #[serde(default)]
+    pub capture: Capture,
+    #[serde(default)]
+    pub engine: Engine,
+    #[serde(default)]
+    pub filter: Filter,
+    #[serde(default)]
+    pub output: Output,
+    #[serde(default)]
+    pub playback: Playback,
+    #[serde(default)]
+    pub realtime: Realtime,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Capture {
+    pub device: Option<Name>,
+    pub rate: Option<CaptureRate>,
+    pub channels: Option<Integer<1, 8>>,
+    pub formats: Option<Formats>,
+    pub period_ms: Option<Integer<1, 1000>>,
+    pub buffer_ms: Option<Integer<2, 10_000>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Playback {
+    pub device: Option<Name>,
+    pub formats: Option<Formats>,
+    pub period_ms: Option<Integer<1, 1000>>,
+    pub buffer_ms: Option<Integer<2, 10_000>>,
+    pub prefill_ms: Option<Integer<1, 10_000>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Engine {
+    pub backend: Option<super::Backend>,
+    pub ratio: Option<Ratio>,
+    pub block_frames: Option<BlockFrames>,
+    pub precision: Option<super::Precision>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    pub path: Option<FilterPath>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Output {
+    pub gain_db: Option<Number<Decibels>>,
+    pub mute: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Realtime {
+    pub priority: Option<Integer<0, 90>>,
+    pub lock_memory: Option<bool>,
+}
+
+/// An integer from `LOW` to `HIGH`.
+#[derive(Debug)]
+pub(super) struct Integer<const LOW: i64, const HIGH: i64>(pub usize);
+
+impl<'de, const LOW: i64, const HIGH: i64> Deserialize<'de> for Integer<LOW, HIGH> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let accepted = format!("an integer from {LOW} to {HIGH}");
+        let value = integer(deserializer, &accepted)?;
+        if (LOW..=HIGH).contains(&value) {
+            Ok(Self(value as usize))
+        } else {
+            Err(de::Error::custom(format!("found {value}; accepted: {accepted}")))
+        }
+    }
+}
+
+/// A number within the range of `R`.
+#[derive(Debug)]
+pub(super) struct Number<R>(pub f64, PhantomData<R>);
+
+/// A range of numbers, with its unit.
+pub(super) trait Range {
+    const RANGE: std::ops::RangeInclusive<f64>;
+    const UNIT: &'static str;
+}
+
+#[derive(Debug)]
+pub(super) struct Seconds;
+impl Range for Seconds {
+    const RANGE: std::ops::RangeInclusive<f64> = 0.0..=60.0;
+    const UNIT: &'static str = "seconds";
+}
+
+#[derive(Debug)]
+pub(super) struct Decibels;
+impl Range for Decibels {
+    const RANGE: std::ops::RangeInclusive<f64> = totton_protocol::message::GAIN_DB;
+    const UNIT: &'static str = "dB";
+}
+
+impl<'de, R: Range> Deserialize<'de> for Number<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if R::RANGE.contains(&value) {
+            Ok(Self(value, PhantomData))
+        } else {
+            let (low, high) = (R::RANGE.start(), R::RANGE.end());
+            Err(de::Error::custom(format!(
+                "found {value}; accepted: a number from {low} to {high} ({})",
+                R::UNIT
+            )))
+        }
+    }
+}
+
+/// A text that is not empty.
+#[derive(Debug)]
+pub(super) struct Name(pub String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() || text.contains('\0') {
+            return Err(de::Error::custom(format!(
+                "found {text:?}; accepted: an ALSA device name"
+            )));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A path whose placeholders are all known.
+#[derive(Debug)]
+pub(super) struct FilterPath(pub String);
+
+impl<'de> Deserialize<'de> for FilterPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let rest = text.replace("{family}", "").replace("{ratio}", "");
+        if rest.is_empty() || rest.contains(['{', '}', '\0']) {
+            return Err(de::Error::custom(format!(
+                "found {text:?}; accepted: a path, with the placeholders {{family}} and {{ratio}}"
+            )));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// Formats in the order of preference, at least one.
+#[derive(Debug)]
+pub(super) struct Formats(pub Vec<SampleFormat>);
+
+impl<'de> Deserialize<'de> for Formats {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let formats = Vec::deserialize(deserializer)?;
+        if formats.is_empty() {
+            return Err(de::Error::custom(
+                "found an empty list; accepted: one or more of S16_LE, S24_3LE, S24_LE, S32_LE",
+            ));
+        }
+        Ok(Self(formats))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Ratio(pub usize);
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let accepted = "one of 1, 2, 4, 8, 16";
+        let value = integer(deserializer, accepted)?;
+        match RATIOS.iter().find(|ratio| **ratio as i64 == value) {
+            Some(ratio) => Ok(Self(*ratio)),
+            None => Err(de::Error::custom(format!("found {value}; accepted: {accepted}"))),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct BlockFrames(pub usize);
+
+impl<'de> Deserialize<'de> for BlockFrames {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let accepted = "a power of two from 64 to 65536";
+        let value = integer(deserializer, accepted)?;
+        if (64..=65536).contains(&value) && value & (value - 1) == 0 {
+            Ok(Self(value as usize))
+        } else {
+            Err(de::Error::custom(format!("found {value}; accepted: {accepted}")))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CaptureRate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RateVisitor;
+        impl Visitor<'_> for RateVisitor {
+            type Value = CaptureRate;
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("\"auto\" or one of 44100, 48000, 88200, 96000, 176400, 192000 (Hz)")
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<CaptureRate, E> {
+                INPUT_RATES
+                    .iter()
+                    .find(|rate| i64::from(**rate) == value)
+                    .map(|rate| CaptureRate::Fixed(*rate))
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Signed(value), &self))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<CaptureRate, E> {
+                match value {
+                    "auto" => Ok(CaptureRate::Auto),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(RateVisitor)
+    }
+}
+
+/// An integer, with an error that says what is accepted.
+fn integer<'de, D: Deserializer<'de>>(deserializer: D, accepted: &str) -> Result<i64, D::Error> {
+    struct IntegerVisitor<'a>(&'a str);
+    impl Visitor<'_> for IntegerVisitor<'_> {
+        type Value = i64;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<i64, E> {
+            Ok(value)
+        }
+    }
+    deserializer.deserialize_any(IntegerVisitor(accepted))
+}

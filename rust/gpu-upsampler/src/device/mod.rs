@@ -1,0 +1,118 @@
+//! The sound devices, behind traits so that tests can stand in for them.
+//!
+//! - [`alsa`]: the real ones
+//!
+//! Every call returns within its `timeout`, or soon: the audio threads look
+//! between calls whether they should end.
+
+pub mod alsa;
+
+use std::time::Duration;
+
+use crate::config::{Capture, Playback};
+use crate::error::Error;
+use crate::sample::SampleFormat;
+
+/// What an open device agreed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// ALSA name.
+    pub name: String,
+    /// Frames per second (Hz).
+    pub rate: u32,
+    pub channels: usize,
+    pub format: SampleFormat,
+    /// Frames in one period.
+    pub period_frames: usize,
+    /// Frames in the whole buffer.
+    pub buffer_frames: usize,
+}
+
+impl Layout {
+    /// Bytes of one frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.channels * self.format.bytes()
+    }
+
+    /// The same, for a message.
+    pub fn to_message(&self) -> totton_protocol::Device {
+        let frames = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        totton_protocol::Device {
+            name: self.name.clone(),
+            rate: self.rate,
+            channels: frames(self.channels),
+            format: self.format.name().to_owned(),
+            period_frames: frames(self.period_frames),
+            buffer_frames: frames(self.buffer_frames),
+        }
+    }
+}
+
+/// An open, running input.
+pub trait CaptureDevice: Send {
+    fn layout(&self) -> &Layout;
+
+    /// Waits at most `timeout`, then fills `bytes` with whole frames as far as
+    /// they have come; tells how many frames. 0: nothing came.
+    ///
+    /// # Errors
+    /// [`Error::Xrun`] when frames were lost; the device runs again already.
+    /// Any other error ends the use of this device.
+    fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error>;
+}
+
+/// An open output. It starts by itself once it holds the prefill.
+pub trait PlaybackDevice: Send {
+    fn layout(&self) -> &Layout;
+
+    /// Waits at most `timeout` for room, then takes whole frames from `bytes`
+    /// as far as there is room; tells how many frames. 0: no room came.
+    ///
+    /// # Errors
+    /// [`Error::Xrun`] when the device ran dry; it is ready for a new prefill
+    /// and took nothing. Any other error ends the use of this device.
+    fn write(&mut self, bytes: &[u8], timeout: Duration) -> Result<usize, Error>;
+
+    /// Frames written and not yet played.
+    fn queued_frames(&mut self) -> usize;
+
+    /// Plays what was written, for at most `timeout`.
+    fn drain(&mut self, timeout: Duration);
+}
+
+/// The machine's sound devices.
+pub trait AudioDevices: Send {
+    /// The rate in Hz that the input delivers now; `None` while its host sends nothing.
+    ///
+    /// # Errors
+    /// When the input is absent or does not tell its rate.
+    fn input_rate(&mut self, config: &Capture) -> Result<Option<u32>, Error>;
+
+    /// Opens and starts the input at `rate` Hz.
+    ///
+    /// # Errors
+    /// When it is absent, busy, or refuses what the configuration asks for.
+    fn open_capture(
+        &mut self,
+        config: &Capture,
+        rate: u32,
+    ) -> Result<Box<dyn CaptureDevice>, Error>;
+
+    /// The name of the DAC to use.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn find_playback(&mut self, config: &Playback) -> Result<String, Error>;
+
+    /// Opens the DAC called `name` at `rate` Hz for `channels` channels.
+    ///
+    /// # Errors
+    /// When it is absent, busy, or refuses what the configuration asks for.
+    fn open_playback(
+        &mut self,
+        config: &Playback,
+        name: &str,
+        rate: u32,
+        channels: usize,
+    ) -> Result<Box<dyn PlaybackDevice>, Error>;
+}

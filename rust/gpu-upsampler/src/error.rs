@@ -1,0 +1,63 @@
+//! Everything that can go wrong, each naming the file or device at fault.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why the daemon, or one of its commands, could not go on.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("cannot read the configuration {}: {source}", file.display())]
+    ConfigRead { file: PathBuf, source: io::Error },
+    #[error("{}: {source}", file.display())]
+    ConfigParse { file: PathBuf, source: Box<toml::de::Error> },
+    #[error("{}: {key} is {found}; accepted: {accepted}", file.display())]
+    ConfigValue { file: PathBuf, key: &'static str, found: String, accepted: String },
+
+    #[error("{device} is not there: {hint}")]
+    DeviceAbsent { device: String, hint: String },
+    #[error("{device} is in use by another program")]
+    DeviceBusy { device: String },
+    #[error("{device} does not accept {what}: wanted {wanted}, it has {accepted}")]
+    DeviceRefused { device: String, what: &'static str, wanted: String, accepted: String },
+    #[error("{device} went away")]
+    DeviceGone { device: String },
+    /// The buffer ran over (capture) or dry (playback); the device has already been prepared again.
+    #[error("{device} had an xrun")]
+    Xrun { device: String },
+    #[error("{device} took no sound for {waited:?}")]
+    DeviceStalled { device: String, waited: Duration },
+    #[error("{device}: {source}")]
+    Alsa { device: String, source: alsa::Error },
+
+    #[error("the filter {} cannot be used: {reason}", file.display())]
+    Filter { file: PathBuf, reason: String },
+    #[error("the engine cannot be made: {reason}")]
+    Engine { reason: String },
+
+    #[error("cannot use the socket {endpoint}: {source}")]
+    Socket { endpoint: String, source: zmq::Error },
+    #[error("cannot start the thread {name}: {source}")]
+    Thread { name: &'static str, source: io::Error },
+    #[error("the thread {name} ended unexpectedly: a fault in this program")]
+    ThreadDied { name: &'static str },
+    #[error("cannot listen to signals: {source}")]
+    Signals { source: io::Error },
+
+    #[error("{}: {source}", file.display())]
+    File { file: PathBuf, source: io::Error },
+    #[error("{} is not a WAV file this program reads: {reason}", file.display())]
+    Wav { file: PathBuf, reason: String },
+}
+
+impl Error {
+    /// Whether the configuration is at fault, not the machine.
+    pub fn is_config(&self) -> bool {
+        matches!(
+            self,
+            Self::ConfigRead { .. } | Self::ConfigParse { .. } | Self::ConfigValue { .. }
+        )
+    }
+}

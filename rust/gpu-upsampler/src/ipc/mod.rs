@@ -1,0 +1,113 @@
+//! The sockets that the other services talk to: see `totton-protocol`.
+//!
+//! - [`control`]: answers requests (REP)
+//! - [`telemetry`]: publishes the state (PUB)
+
+mod control;
+mod telemetry;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::{self, JoinHandle};
+
+use totton_protocol::endpoint;
+
+use crate::board::Board;
+use crate::error::Error;
+use crate::supervisor::Event;
+
+/// The two sockets, served by a thread each. Dropping it ends both.
+#[must_use]
+pub struct Sockets {
+    ended: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    files: Vec<PathBuf>,
+}
+
+impl Sockets {
+    /// Binds both sockets in `folder` and serves them.
+    ///
+    /// # Errors
+    /// When a socket cannot be bound, or its file not be given its mode.
+    pub fn open(folder: &Path, board: &Arc<Board>, events: &Sender<Event>) -> Result<Self, Error> {
+        let context = zmq::Context::new();
+        let mut sockets =
+            Self { ended: Arc::new(AtomicBool::new(false)), threads: vec![], files: vec![] };
+
+        let control = sockets.bind(&context, zmq::REP, folder, endpoint::CONTROL_FILE)?;
+        let (board_, events, ended) =
+            (Arc::clone(board), events.clone(), Arc::clone(&sockets.ended));
+        sockets.spawn("control", move || control::serve(&control, &board_, &events, &ended))?;
+
+        let telemetry = sockets.bind(&context, zmq::PUB, folder, endpoint::TELEMETRY_FILE)?;
+        let (board, ended) = (Arc::clone(board), Arc::clone(&sockets.ended));
+        sockets.spawn("telemetry", move || telemetry::publish(&telemetry, &board, &ended))?;
+        Ok(sockets)
+    }
+
+    fn bind(
+        &mut self,
+        context: &zmq::Context,
+        kind: zmq::SocketType,
+        folder: &Path,
+        name: &str,
+    ) -> Result<zmq::Socket, Error> {
+        let file = folder.join(name);
+        let endpoint = format!("ipc://{}", file.display());
+        let of_file = |source| Error::File { file: file.clone(), source };
+        // What a killed daemon left behind.
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(of_file(error));
+            }
+            _ => {}
+        }
+        let bind = || -> Result<zmq::Socket, zmq::Error> {
+            let socket = context.socket(kind)?;
+            socket.set_linger(0)?;
+            if kind == zmq::REP {
+                socket.set_maxmsgsize(control::HARD_LIMIT_BYTES)?;
+            } else {
+                // Messages kept for a listener that does not read; older ones are of no use to it.
+                socket.set_sndhwm(10)?;
+            }
+            socket.bind(&endpoint)?;
+            Ok(socket)
+        };
+        let socket =
+            bind().map_err(|source| Error::Socket { endpoint: endpoint.clone(), source })?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o660)).map_err(of_file)?;
+        self.files.push(file);
+        Ok(socket)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> Result<(), Error> {
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(work)
+            .map_err(|source| Error::Thread { name, source })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // A panic in it has been printed already, and there is nothing left to do here.
+            let _ = thread.join();
+        }
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+    }
+}

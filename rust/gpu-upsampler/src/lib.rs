@@ -1,0 +1,37 @@
+//! The audio daemon of Totton Audio: sound in from the USB gadget, through a
+//! very long FIR, out to a USB DAC.
+//!
+//! Along the audio flow:
+//! - [`device`]: the sound devices, behind traits
+//! - [`sample`]: their sample formats
+//! - [`audio`]: capture → ring → engine → ring → playback, a thread each
+//! - [`backend`]: which engine computes, with which filter
+//!
+//! Around it:
+//! - [`supervisor`]: the one owner of the stream's life
+//! - [`watchdog`], [`notify`]: what systemd is told
+//! - [`board`], [`ipc`]: what the other services are told, and may ask for
+//! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
+//!
+//! Beside it:
+//! - [`render`]: the same engine over a file; [`wav`]: those files
+
+pub mod audio;
+pub mod backend;
+pub mod board;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod device;
+pub mod error;
+pub mod ipc;
+pub mod logging;
+pub mod notify;
+pub mod render;
+pub mod sample;
+pub mod signals;
+pub mod supervisor;
+pub mod watchdog;
+pub mod wav;
+
+pub use error::Error;

@@ -1,0 +1,327 @@
+//! ALSA's integer sample formats, to and from `f64` at full scale ±1.
+//!
+//! An integer sample `s` of `b` bits is `s / 2^(b-1)`, exactly. Back, a value is
+//! rounded to the nearest integer (ties to even), limited to full scale, and
+//! what had to be limited is counted. NaN becomes silence and is counted too,
+//! so nothing but numbers within range ever reaches a DAC.
+//!
+//! The format is looked at once a call; the loops inside know it at compile time.
+
+use serde::Deserialize;
+
+/// A sample format that the daemon captures and plays, by ALSA's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+pub enum SampleFormat {
+    /// 16 bits, little endian.
+    #[serde(rename = "S16_LE")]
+    S16,
+    /// 24 bits in three bytes, little endian.
+    #[serde(rename = "S24_3LE")]
+    S24In3,
+    /// 24 bits in the low three of four bytes, little endian.
+    #[serde(rename = "S24_LE")]
+    S24,
+    /// 32 bits, little endian.
+    #[serde(rename = "S32_LE")]
+    S32,
+}
+
+impl SampleFormat {
+    /// ALSA's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::S16 => "S16_LE",
+            Self::S24In3 => "S24_3LE",
+            Self::S24 => "S24_LE",
+            Self::S32 => "S32_LE",
+        }
+    }
+
+    /// Bytes that one sample takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::S16 => S16::BYTES,
+            Self::S24In3 => S24In3::BYTES,
+            Self::S24 => S24::BYTES,
+            Self::S32 => S32::BYTES,
+        }
+    }
+}
+
+/// One integer format: how its bytes hold a number.
+trait Codec {
+    const BYTES: usize;
+    /// Significant bits.
+    const BITS: u32;
+    fn get(bytes: &[u8]) -> i32;
+    fn put(sample: i32, bytes: &mut [u8]);
+}
+
+struct S16;
+impl Codec for S16 {
+    const BYTES: usize = 2;
+    const BITS: u32 = 16;
+    fn get(b: &[u8]) -> i32 {
+        i32::from(i16::from_le_bytes([b[0], b[1]]))
+    }
+    fn put(sample: i32, b: &mut [u8]) {
+        b.copy_from_slice(&sample.to_le_bytes()[..2]);
+    }
+}
+
+struct S24In3;
+impl Codec for S24In3 {
+    const BYTES: usize = 3;
+    const BITS: u32 = 24;
+    fn get(b: &[u8]) -> i32 {
+        i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8
+    }
+    fn put(sample: i32, b: &mut [u8]) {
+        b.copy_from_slice(&sample.to_le_bytes()[..3]);
+    }
+}
+
+struct S24;
+impl Codec for S24 {
+    const BYTES: usize = 4;
+    const BITS: u32 = 24;
+    fn get(b: &[u8]) -> i32 {
+        // ALSA leaves the top byte undefined.
+        i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8
+    }
+    fn put(sample: i32, b: &mut [u8]) {
+        b.copy_from_slice(&sample.to_le_bytes());
+    }
+}
+
+struct S32;
+impl Codec for S32 {
+    const BYTES: usize = 4;
+    const BITS: u32 = 32;
+    fn get(b: &[u8]) -> i32 {
+        i32::from_le_bytes([b[0], b[1], b[2], b[3]])
+    }
+    fn put(sample: i32, b: &mut [u8]) {
+        b.copy_from_slice(&sample.to_le_bytes());
+    }
+}
+
+/// Takes interleaved frames apart: `planes[c][i]` becomes channel `c` of frame `i`.
+///
+/// `bytes` holds whole frames of `planes.len()` channels; each plane is at
+/// least as long as there are frames. Returns the number of frames.
+pub fn decode(format: SampleFormat, bytes: &[u8], planes: &mut [Vec<f64>]) -> usize {
+    match format {
+        SampleFormat::S16 => decode_as::<S16>(bytes, planes),
+        SampleFormat::S24In3 => decode_as::<S24In3>(bytes, planes),
+        SampleFormat::S24 => decode_as::<S24>(bytes, planes),
+        SampleFormat::S32 => decode_as::<S32>(bytes, planes),
+    }
+}
+
+fn decode_as<C: Codec>(bytes: &[u8], planes: &mut [Vec<f64>]) -> usize {
+    let frame = C::BYTES * planes.len();
+    let scale = 1.0 / f64::from(1u32 << (C::BITS - 1));
+    for (channel, plane) in planes.iter_mut().enumerate() {
+        for (out, frame) in plane.iter_mut().zip(bytes.chunks_exact(frame)) {
+            *out = f64::from(C::get(&frame[channel * C::BYTES..][..C::BYTES])) * scale;
+        }
+    }
+    bytes.len() / frame
+}
+
+/// Puts `frames` frames together from `planes` into `bytes`, which must be as
+/// long as the frames are. Returns how many samples had to be limited.
+pub fn encode(
+    format: SampleFormat,
+    planes: &[Vec<f64>],
+    frames: std::ops::Range<usize>,
+    bytes: &mut [u8],
+) -> u64 {
+    match format {
+        SampleFormat::S16 => encode_as::<S16>(planes, frames, bytes),
+        SampleFormat::S24In3 => encode_as::<S24In3>(planes, frames, bytes),
+        SampleFormat::S24 => encode_as::<S24>(planes, frames, bytes),
+        SampleFormat::S32 => encode_as::<S32>(planes, frames, bytes),
+    }
+}
+
+fn encode_as<C: Codec>(
+    planes: &[Vec<f64>],
+    frames: std::ops::Range<usize>,
+    bytes: &mut [u8],
+) -> u64 {
+    let frame = C::BYTES * planes.len();
+    let scale = f64::from(1u32 << (C::BITS - 1));
+    let mut limited = 0;
+    for (channel, plane) in planes.iter().enumerate() {
+        for (value, frame) in plane[frames.clone()].iter().zip(bytes.chunks_exact_mut(frame)) {
+            let rounded = (value * scale).round_ties_even();
+            // NaN is not contained either.
+            limited += u64::from(!(-scale..scale).contains(&rounded));
+            // `as` saturates at 32 bits and turns NaN into 0; the narrower formats are then
+            // limited as integers.
+            let top = i32::MAX >> (32 - C::BITS);
+            let sample = (rounded as i32).clamp(-top - 1, top);
+            C::put(sample, &mut frame[channel * C::BYTES..][..C::BYTES]);
+        }
+    }
+    limited
+}
+
+/// How samples lie in a file: the integer formats, and floating point as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Integer(SampleFormat),
+    /// 32-bit floating point, little endian.
+    F32,
+    /// 64-bit floating point, little endian.
+    F64,
+}
+
+impl Encoding {
+    /// Bytes that one sample takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Integer(format) => format.bytes(),
+            Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+
+    /// As [`decode`].
+    pub fn decode(self, bytes: &[u8], planes: &mut [Vec<f64>]) -> usize {
+        let frame = self.bytes() * planes.len();
+        let each = |planes: &mut [Vec<f64>], get: fn(&[u8]) -> f64| {
+            for (channel, plane) in planes.iter_mut().enumerate() {
+                for (out, frame) in plane.iter_mut().zip(bytes.chunks_exact(frame)) {
+                    *out = get(&frame[channel * self.bytes()..]);
+                }
+            }
+            bytes.len() / frame
+        };
+        match self {
+            Self::Integer(format) => decode(format, bytes, planes),
+            Self::F32 => each(planes, |b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+            Self::F64 => each(planes, |b| {
+                f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]])
+            }),
+        }
+    }
+
+    /// As [`encode`]; floating point has no full scale to limit to.
+    pub fn encode(
+        self,
+        planes: &[Vec<f64>],
+        frames: std::ops::Range<usize>,
+        bytes: &mut [u8],
+    ) -> u64 {
+        let frame = self.bytes() * planes.len();
+        let mut each = |put: fn(f64, &mut [u8])| {
+            for (channel, plane) in planes.iter().enumerate() {
+                for (value, frame) in
+                    plane[frames.clone()].iter().zip(bytes.chunks_exact_mut(frame))
+                {
+                    put(*value, &mut frame[channel * self.bytes()..][..self.bytes()]);
+                }
+            }
+            0
+        };
+        match self {
+            Self::Integer(format) => encode(format, planes, frames, bytes),
+            Self::F32 => each(|value, b| b.copy_from_slice(&(value as f32).to_le_bytes())),
+            Self::F64 => each(|value, b| b.copy_from_slice(&value.to_le_bytes())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [SampleFormat; 4] =
+        [SampleFormat::S16, SampleFormat::S24In3, SampleFormat::S24, SampleFormat::S32];
+
+    fn bits(format: SampleFormat) -> u32 {
+        match format {
+            SampleFormat::S16 => 16,
+            SampleFormat::S24In3 | SampleFormat::S24 => 24,
+            SampleFormat::S32 => 32,
+        }
+    }
+
+    #[test]
+    fn every_format_comes_back_bit_for_bit() {
+        for format in ALL {
+            let top = i64::from(i32::MAX >> (32 - bits(format)));
+            let samples = [-top - 1, -top, -1, 0, 1, 77, -12345, top - 1, top];
+            let scale = 2f64.powi(bits(format) as i32 - 1);
+            let left: Vec<f64> = samples.iter().map(|s| *s as f64 / scale).collect();
+            let right: Vec<f64> = left.iter().rev().copied().collect();
+            let planes = [left, right];
+            let mut bytes = vec![0; samples.len() * 2 * format.bytes()];
+            assert_eq!(encode(format, &planes, 0..samples.len(), &mut bytes), 0);
+            let mut back = vec![vec![9.0; samples.len()]; 2];
+            assert_eq!(decode(format, &bytes, &mut back), samples.len());
+            assert_eq!(back, planes, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_alsas() {
+        let planes = [vec![0.5], vec![-0.5]];
+        let encoded = |format: SampleFormat| {
+            let mut bytes = vec![0; 2 * format.bytes()];
+            encode(format, &planes, 0..1, &mut bytes);
+            bytes
+        };
+        assert_eq!(encoded(SampleFormat::S16), [0, 0x40, 0, 0xc0]);
+        assert_eq!(encoded(SampleFormat::S24In3), [0, 0, 0x40, 0, 0, 0xc0]);
+        assert_eq!(encoded(SampleFormat::S24), [0, 0, 0x40, 0, 0, 0, 0xc0, 0xff]);
+        assert_eq!(encoded(SampleFormat::S32), [0, 0, 0, 0x40, 0, 0, 0, 0xc0]);
+    }
+
+    #[test]
+    fn the_undefined_byte_of_s24_is_ignored() {
+        let mut planes = [vec![0.0]];
+        decode(SampleFormat::S24, &[0, 0, 0x40, 0xab], &mut planes);
+        assert_eq!(planes[0][0], 0.5);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_limited_and_counted() {
+        let values = vec![1.0, -1.0, 1.5, -1.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 5e-324];
+        for format in ALL {
+            let planes = [values.clone()];
+            let mut bytes = vec![0; values.len() * format.bytes()];
+            // -1 is full scale itself, the denormal is silence; the other six are limited.
+            assert_eq!(encode(format, &planes, 0..values.len(), &mut bytes), 6, "{format:?}");
+            let mut back = [vec![9.0; values.len()]];
+            decode(format, &bytes, &mut back);
+            let top = 1.0 - 2f64.powi(1 - bits(format) as i32);
+            assert_eq!(back[0], [top, -1.0, top, -1.0, top, -1.0, 0.0, 0.0], "{format:?}");
+        }
+    }
+
+    #[test]
+    fn floating_point_is_neither_scaled_nor_limited() {
+        let planes = [vec![1.5, -0.1], vec![0.25, -3e-300]];
+        let mut bytes = [0; 32];
+        assert_eq!(Encoding::F64.encode(&planes, 0..2, &mut bytes), 0);
+        assert_eq!(bytes[8..16], 0.25f64.to_le_bytes());
+        let mut back = [vec![0.0; 2], vec![0.0; 2]];
+        assert_eq!(Encoding::F64.decode(&bytes, &mut back), 2);
+        assert_eq!(back, planes);
+        Encoding::F32.encode(&planes, 0..2, &mut bytes[..16]);
+        Encoding::F32.decode(&bytes[..16], &mut back);
+        assert_eq!(back, [vec![1.5, f64::from(-0.1f32)], vec![0.25, 0.0]]);
+    }
+
+    #[test]
+    fn a_range_takes_its_own_frames() {
+        let planes = [vec![0.0, 0.25, 0.5]];
+        let mut bytes = [0; 4];
+        encode(SampleFormat::S16, &planes, 1..3, &mut bytes);
+        assert_eq!(bytes, [0, 0x20, 0, 0x40]);
+    }
+}

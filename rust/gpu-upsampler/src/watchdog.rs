@@ -1,0 +1,139 @@
+//! When the daemon may say that it is alive.
+//!
+//! A ping means: since the last one, sound has moved, or the daemon has looked
+//! again for what it waits for. A thread that merely still runs proves nothing,
+//! so there is no thread for this: the supervisor asks at each of its turns.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crate::audio::flow::Flow;
+
+/// What ought to move just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// A stream is open: its threads must move frames.
+    Streaming,
+    /// Something is missing: so many times it has been looked for.
+    Waiting { attempts: u64 },
+    /// A thread is stuck in a device; only a new process can help.
+    Stuck,
+}
+
+/// How far everything was at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Marks {
+    capture_turns: u64,
+    input_frames: u64,
+    output_frames: u64,
+    attempts: u64,
+}
+
+/// Decides about pings.
+#[derive(Debug)]
+pub struct Watchdog {
+    interval: Duration,
+    due: Instant,
+    last: Option<Marks>,
+    attempts: u64,
+}
+
+impl Watchdog {
+    /// Pings every `interval`, from `now` on.
+    pub fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, due: now, last: None, attempts: 0 }
+    }
+
+    /// Whether a ping is due at `now` and deserved.
+    pub fn may_ping(&mut self, now: Instant, duty: Duty, flow: &Flow) -> bool {
+        if let Duty::Waiting { attempts } = duty {
+            self.attempts = attempts;
+        }
+        if now < self.due {
+            return false;
+        }
+        let marks = Marks {
+            capture_turns: flow.capture_turns.load(Relaxed),
+            input_frames: flow.input_frames.load(Relaxed),
+            output_frames: flow.output_frames.load(Relaxed),
+            attempts: self.attempts,
+        };
+        let deserved = match (self.last, duty) {
+            (_, Duty::Stuck) => false,
+            (None, _) => true,
+            (Some(last), Duty::Waiting { .. }) => marks.attempts > last.attempts,
+            (Some(last), Duty::Streaming) => {
+                // The engine is between the two: if it hangs, no output moves.
+                let input_moves = marks.input_frames > last.input_frames
+                    || (flow.input_idle.load(Relaxed) && marks.capture_turns > last.capture_turns);
+                input_moves && marks.output_frames > last.output_frames
+            }
+        };
+        if deserved {
+            self.last = Some(marks);
+            self.due = now + self.interval;
+        }
+        deserved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(10);
+
+    fn watchdog() -> (Watchdog, Instant, Flow) {
+        let now = Instant::now();
+        let flow = Flow::default();
+        let mut watchdog = Watchdog::new(INTERVAL, now);
+        assert!(watchdog.may_ping(now, Duty::Waiting { attempts: 0 }, &flow));
+        (watchdog, now + INTERVAL, flow)
+    }
+
+    #[test]
+    fn sound_that_moves_earns_a_ping_once_an_interval() {
+        let (mut watchdog, now, flow) = watchdog();
+        flow.input_frames.fetch_add(1, Relaxed);
+        flow.output_frames.fetch_add(1, Relaxed);
+        assert!(!watchdog.may_ping(now - Duration::from_millis(1), Duty::Streaming, &flow));
+        assert!(watchdog.may_ping(now, Duty::Streaming, &flow));
+        assert!(!watchdog.may_ping(now + INTERVAL / 2, Duty::Streaming, &flow));
+    }
+
+    #[test]
+    fn input_alone_or_output_alone_earns_nothing() {
+        let (mut watchdog, now, flow) = watchdog();
+        flow.input_frames.fetch_add(1, Relaxed);
+        flow.capture_turns.fetch_add(1, Relaxed);
+        assert!(!watchdog.may_ping(now, Duty::Streaming, &flow));
+        let (mut watchdog, now, flow) = self::watchdog();
+        flow.output_frames.fetch_add(1, Relaxed);
+        assert!(!watchdog.may_ping(now, Duty::Streaming, &flow));
+    }
+
+    #[test]
+    fn a_silent_host_is_no_fault_while_capture_turns_and_silence_plays() {
+        let (mut watchdog, now, flow) = watchdog();
+        flow.input_idle.store(true, Relaxed);
+        flow.output_frames.fetch_add(1, Relaxed);
+        assert!(!watchdog.may_ping(now, Duty::Streaming, &flow));
+        flow.capture_turns.fetch_add(1, Relaxed);
+        assert!(watchdog.may_ping(now, Duty::Streaming, &flow));
+    }
+
+    #[test]
+    fn waiting_earns_a_ping_only_by_looking_again() {
+        let (mut watchdog, now, flow) = watchdog();
+        assert!(!watchdog.may_ping(now, Duty::Waiting { attempts: 0 }, &flow));
+        assert!(watchdog.may_ping(now, Duty::Waiting { attempts: 1 }, &flow));
+    }
+
+    #[test]
+    fn a_stuck_device_earns_nothing() {
+        let (mut watchdog, now, flow) = watchdog();
+        flow.input_frames.fetch_add(1, Relaxed);
+        flow.output_frames.fetch_add(1, Relaxed);
+        assert!(!watchdog.may_ping(now, Duty::Stuck, &flow));
+    }
+}

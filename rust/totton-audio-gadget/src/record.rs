@@ -58,7 +58,7 @@ impl Runtime {
     /// Replaces the record at once, so that `status` never reads half of one.
     pub fn write(&self, record: &Record) -> Result<(), Error> {
         let file = self.directory.join(FILE);
-        let next = self.directory.join("state.json.new");
+        let next = self.directory.join(NEXT_FILE);
         let text = serde_json::to_string_pretty(record)
             .map_err(|error| Error::Runtime { path: file.clone(), source: error.into() })?;
         fs::write(&next, text + "\n")
@@ -66,18 +66,23 @@ impl Runtime {
             .map_err(|source| Error::Runtime { path: file, source })
     }
 
+    /// Removes the record, and what a killed [`Self::write`] left.
     pub fn clear(&self) -> Result<(), Error> {
-        let file = self.directory.join(FILE);
-        match fs::remove_file(&file) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(Error::Runtime { path: file, source })
+        for name in [FILE, NEXT_FILE] {
+            let path = self.directory.join(name);
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::Runtime { path, source });
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
 const FILE: &str = "state.json";
+const NEXT_FILE: &str = "state.json.new";
 
 /// The record, if there is one that can be read. A record of another version counts as none:
 /// the gadget is then built anew.

@@ -220,6 +220,7 @@ fn gadget_whose_controller_vanished_for_good_is_cleaned_up() {
 fn stop_leaves_nothing_behind() {
     let device = ready();
     device.start("").unwrap();
+    std::fs::write(device.directory.path().join("state.json.new"), "{").unwrap();
     device.stop().unwrap();
     assert!(device.kernel.is_untouched());
     assert_eq!(device.files(), 0);

@@ -70,7 +70,7 @@ def _make(folder):
     with open(log, "w", encoding="utf-8") as output:
         made = subprocess.run(
             command, input=sources(architectures, backports=True), text=True,
-            stdout=output, stderr=subprocess.STDOUT, check=False,
+            stdout=output, stderr=subprocess.STDOUT, check=False, preexec_fn=_die_with_parent,
         )
     if made.returncode != 0:
         tail = "".join(open(log, encoding="utf-8", errors="replace").readlines()[-15:])

@@ -7,6 +7,8 @@ set -eu
 
 meta=$1
 root=$2
+# apt outside of ROOT, working on its lists.
+export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

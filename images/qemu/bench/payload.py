@@ -1,0 +1,97 @@
+"""What is laid over Debian: our binaries, `conf/`, and the bench's own files.
+
+The product's part is the same that the Yocto recipes install: the binaries of
+`rust/` and the tree `conf/` as it stands.  What differs on the bench is in
+`device/files/`: drop-ins and fragments.  Runs in the builder.
+"""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import cache
+
+TRIPLE = "aarch64-unknown-linux-gnu"
+# Binary of the workspace: its directory on the device.
+BINARIES = {
+    "totton-audio-gadget-setup": "usr/local/bin",
+    "gpu_upsampler_alsa": "opt/totton_audio/bin",
+    "totton-audio-web": "opt/totton_audio/bin",
+    "totton-filter": "opt/totton_audio/bin",
+}
+FILTER = "opt/totton_audio/filters/bench.filter"
+
+
+@dataclass
+class Layer:
+    """Files for a machine: whole trees, and single files by their path there."""
+
+    trees: list = field(default_factory=list)
+    files: dict = field(default_factory=dict)
+    folders: list = field(default_factory=list)
+
+    def digest(self):
+        single = [part for path, file in sorted(self.files.items()) for part in (path, file)]
+        return cache.digest(*self.trees, *single, *self.folders)
+
+    def put(self, staged):
+        """Copies the layer into the directory `staged`, over what is there."""
+        staged.mkdir(parents=True, exist_ok=True)
+        for tree in self.trees:
+            shutil.copytree(tree, staged, symlinks=True, dirs_exist_ok=True)
+        for path, file in self.files.items():
+            (staged / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, staged / path)
+        for path in self.folders:
+            (staged / path).mkdir(parents=True, exist_ok=True)
+
+
+def ssh_key():
+    """The private key that opens both machines, made once; the public is KEY.pub."""
+
+    def make(into):
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "totton-audio bench", "-f", into / "id"], check=True
+        )
+
+    return cache.step("ssh", "key", "a key pair for the machines", make) / "id"
+
+
+def binaries():
+    """Cross-builds the workspace; returns each binary's file by its name."""
+    cache.say("device: services, cargo build --release for arm64 ...")
+    log = cache.log_path("cargo")
+    command = ["cargo", "build", "--release", "--locked", "--workspace", "--bins", "--target", TRIPLE]
+    with open(log, "w", encoding="utf-8") as output:
+        done = subprocess.run(
+            command, cwd=cache.REPOSITORY / "rust", stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode != 0:
+        tail = "".join(open(log, encoding="utf-8", errors="replace").readlines()[-30:])
+        raise cache.StepFailed(f"the services could not be built; the end of {log}:\n{tail}")
+    folder = Path(os.environ["CARGO_TARGET_DIR"]) / TRIPLE / "release"
+    missing = [name for name in BINARIES if not (folder / name).is_file()]
+    if missing:
+        raise cache.StepFailed(f"cargo made no {', '.join(missing)} in {folder}; see [[bin]] in rust/*/Cargo.toml")
+    return {name: folder / name for name in BINARIES}
+
+
+def device(key):
+    """The layers of the device, in the order in which they are laid."""
+    built = binaries()
+    product = Layer(
+        trees=[cache.REPOSITORY / "conf"],
+        files={f"{folder}/{name}": built[name] for name, folder in BINARIES.items()},
+        folders=["opt/totton_audio/data/filters"],
+    )
+    bench = Layer(
+        trees=[cache.HERE / "device/files"],
+        files={"root/.ssh/authorized_keys": key.with_suffix(".pub")},
+    )
+    return [product, bench]
+
+
+def pc(key):
+    return [Layer(trees=[cache.HERE / "pc/files"], files={"root/.ssh/authorized_keys": key.with_suffix(".pub")})]

@@ -4,7 +4,7 @@ const FLOOR_DB = -60;
 const SILENT_DB = -120;
 const HOLD_MS = 1500;
 const FALL_DB_PER_S = 24;
-const SPOKEN_EVERY_MS = 1000;
+const READ_EVERY_MS = 250;
 const NAMES = ["L", "R"];
 
 const share = (db) => Math.min(1, Math.max(0, 1 - db / FLOOR_DB));
@@ -65,7 +65,7 @@ class Row {
   #peak = SILENT_DB;
   #peakAt = 0;
   #shownAt = 0;
-  #spokenAt = -Infinity;
+  #readAt = -Infinity;
 
   constructor(name, label, texts) {
     this.#texts = texts;
@@ -93,8 +93,8 @@ class Row {
       this.#peakAt = now;
     }
     this.#draw();
-    if (now - this.#spokenAt > SPOKEN_EVERY_MS) {
-      this.#spokenAt = now;
+    if (now - this.#readAt > READ_EVERY_MS) {
+      this.#readAt = now;
       const silent = this.#peak <= SILENT_DB;
       this.#value.textContent = silent ? "−∞" : this.#peak.toFixed(1).replace("-", "−");
       this.#bar.ariaValueNow = Math.max(FLOOR_DB, this.#peak).toFixed(1);

@@ -7,7 +7,7 @@ const en = {
   restartAbout: "Closes both devices and opens them again. The sound stops for a moment.",
   reload: "Reload filter and settings",
   reloadAbout: "Reads them again. If the new ones are bad, the old ones stay.",
-  dismiss: "Dismiss", version: "Version", daemonVersion: "Audio service", uptime: "Running for",
+  dismiss: "Dismiss", version: "Version", daemonVersion: "Audio service",
   lastError: "Last fault:", fromPc: "From the PC", toDac: "To the DAC", channel: "Channel",
   silence: "silence", done: { "restart-stream": "The stream was restarted.", reload: "Filter and settings were reloaded." },
   states: {
@@ -28,7 +28,7 @@ const en = {
   taps: (taps) => `${taps} taps`,
   backends: { cuda: "GPU", cpu: "CPU" },
   counters: {
-    load: "Engine load", inputBuffer: "Input buffer", outputBuffer: "Output buffer",
+    uptime: "Running for", load: "Engine load", input_pauses: "Input pauses", inputBuffer: "Input buffer", outputBuffer: "Output buffer",
     capture_xruns: "Input overruns", playback_xruns: "Output underruns",
     clipped_samples: "Clipped samples", stream_starts: "Stream starts", reloads: "Reloads",
     input_frames: "Frames in", output_frames: "Frames out",
@@ -45,7 +45,7 @@ const ja = {
   restartAbout: "入出力をいったん閉じて開き直します。音が一瞬途切れます。",
   reload: "フィルタと設定を再読込",
   reloadAbout: "新しい内容に問題があれば、今のまま動き続けます。",
-  dismiss: "閉じる", version: "バージョン", daemonVersion: "音声サービス", uptime: "稼働時間",
+  dismiss: "閉じる", version: "バージョン", daemonVersion: "音声サービス",
   lastError: "直近の異常:", fromPc: "PCから", toDac: "DACへ", channel: "チャンネル",
   silence: "無音", done: { "restart-stream": "ストリームを再開しました。", reload: "フィルタと設定を読み直しました。" },
   states: {
@@ -66,7 +66,7 @@ const ja = {
   taps: (taps) => `${taps}タップ`,
   backends: { cuda: "GPU", cpu: "CPU" },
   counters: {
-    load: "演算負荷", inputBuffer: "入力バッファ", outputBuffer: "出力バッファ",
+    uptime: "稼働時間", load: "演算負荷", input_pauses: "入力の中断", inputBuffer: "入力バッファ", outputBuffer: "出力バッファ",
     capture_xruns: "入力の取りこぼし", playback_xruns: "出力の途切れ",
     clipped_samples: "クリップしたサンプル", stream_starts: "ストリーム開始回数", reloads: "再読込回数",
     input_frames: "入力フレーム", output_frames: "出力フレーム",

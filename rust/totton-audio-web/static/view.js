@@ -47,8 +47,9 @@ function showEngine(engine, language, texts) {
   say(byTest("taps"), engine ? texts.taps(engine.taps.toLocaleString(language)) : "–");
   const backend = engine && (texts.backends[engine.backend] ?? engine.backend);
   say(byTest("backend"), engine ? `${backend} · ${texts.float(engine.precision_bits)}` : "");
-  byTest("backend").title = engine?.backend_reason ?? "";
   say(byTest("filter"), engine ? engine.filter.split("/").pop() : "");
+  say(byTest("backend-reason"), engine?.backend_reason ?? "");
+  byTest("backend-reason").hidden = !engine?.backend_reason;
   document.getElementById("node-engine").classList.toggle("absent", !engine);
 }
 
@@ -59,45 +60,52 @@ export function showPath(status, language, texts) {
   showDevice("output", status.output, language, texts);
 }
 
-/** Counters, last fault, versions. */
+function uptime(seconds, texts) {
+  const whole = Math.floor(seconds);
+  const hours = Math.floor(whole / 3600);
+  return texts.time(Math.floor(hours / 24), hours % 24, Math.floor(whole / 60) % 60, whole % 60);
+}
+
+function showCounter(list, key, value, bad, texts) {
+  let entry = list.querySelector(`[data-counter="${key}"]`);
+  if (!entry) {
+    entry = document.createElement("div");
+    entry.dataset.counter = key;
+    entry.append(document.createElement("dt"), document.createElement("dd"));
+    list.append(entry);
+  }
+  const [term, number] = entry.children;
+  say(term, texts.counters[key]);
+  say(number, value);
+  entry.classList.toggle("bad", bad);
+}
+
+/** Counters, last fault, version of the daemon. */
 export function showHealth(status, language, texts) {
   const { engine, counters } = status;
-  const load = engine ? `${(engine.load * 100).toLocaleString(language, { maximumFractionDigits: 1 })} %` : "–";
-  const values = {
-    load,
-    inputBuffer: milliseconds(status.input, language),
-    outputBuffer: milliseconds(status.output, language),
-    capture_xruns: counters.capture_xruns,
-    playback_xruns: counters.playback_xruns,
-    clipped_samples: counters.clipped_samples,
-    stream_starts: counters.stream_starts,
-    reloads: counters.reloads,
-    input_frames: counters.input_frames,
-    output_frames: counters.output_frames,
-  };
+  const count = (name) => (counters[name] ?? 0).toLocaleString(language);
+  const load = engine?.load.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 });
   const list = document.getElementById("counters");
-  for (const [key, value] of Object.entries(values)) {
-    let entry = list.querySelector(`[data-counter="${key}"]`);
-    if (!entry) {
-      entry = document.createElement("div");
-      entry.dataset.counter = key;
-      entry.append(document.createElement("dt"), document.createElement("dd"));
-      list.append(entry);
-    }
-    const [term, number] = entry.children;
-    say(term, texts.counters[key]);
-    say(number, typeof value === "number" ? value.toLocaleString(language) : value);
-    const bad = /xruns|clipped/.test(key) && value > 0;
-    entry.classList.toggle("bad", bad || (key === "load" && engine?.load > 0.9));
+  for (const [key, value, bad = false] of [
+    ["uptime", uptime(status.uptime_seconds, texts)],
+    ["load", load ?? "–", engine?.load > 0.9],
+    ["inputBuffer", milliseconds(status.input, language)],
+    ["outputBuffer", milliseconds(status.output, language)],
+    ["stream_starts", count("stream_starts")],
+    ["reloads", count("reloads")],
+    ["capture_xruns", count("capture_xruns"), counters.capture_xruns > 0],
+    ["playback_xruns", count("playback_xruns"), counters.playback_xruns > 0],
+    ["input_pauses", count("input_pauses")],
+    ["clipped_samples", count("clipped_samples"), counters.clipped_samples > 0],
+    ["input_frames", count("input_frames")],
+    ["output_frames", count("output_frames")],
+  ]) {
+    showCounter(list, key, value, bad, texts);
   }
   const fault = byTest("last-error");
   fault.hidden = !status.last_error;
   say(fault.querySelector("span"), status.last_error ?? "");
   say(byTest("daemon-version"), status.version);
-  const seconds = Math.floor(status.uptime_seconds);
-  const days = Math.floor(seconds / 86400);
-  const hours = Math.floor(seconds / 3600) % 24;
-  say(byTest("uptime"), texts.time(days, hours, Math.floor(seconds / 60) % 60, seconds % 60));
 }
 
 /** The fixed texts of the page. */

@@ -121,7 +121,7 @@ fn telemetry_at(shared: &Mutex<Shared>, elapsed: Duration, sequence: u128) -> Te
         status.counters.input_frames = (seconds * f64::from(input.rate)) as u64;
         status.counters.output_frames = (seconds * f64::from(output.rate)) as u64;
     }
-    let wave = |speed: f64, depth: f64| -8.0 + depth * (seconds * speed).sin();
+    let wave = |speed: f64, depth: f64| -10.0 + depth * (seconds * speed).sin();
     let input = match playing {
         true => vec![wave(2.1, 7.0), wave(1.7, 9.0)],
         false => vec![Levels::SILENCE_DBFS; 2],

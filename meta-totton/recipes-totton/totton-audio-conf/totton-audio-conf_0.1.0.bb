@@ -1,7 +1,7 @@
 SUMMARY = "The device's files: units, USB network, mDNS, journal, defaults"
-DESCRIPTION = "conf/ of the repository as it stands: a path there is the path on \
-the device, so nothing is listed here."
+DESCRIPTION = "conf/ as it stands: a path there is the path on the device, so nothing is listed here."
 HOMEPAGE = "https://github.com/michihitoTakami/totton_audio"
+BUGTRACKER = "https://github.com/michihitoTakami/totton_audio/issues"
 SECTION = "multimedia"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${UNPACKDIR}/LICENSE;md5=b4cfb09f21fae8a77b8aad778f1618db"

@@ -1,14 +1,16 @@
 SUMMARY = "The services of Totton Audio: USB gadget, upsampler, web page"
+DESCRIPTION = "The Cargo workspace rust/, one package per service; the package of the recipe's own name is the whole product."
 HOMEPAGE = "https://github.com/michihitoTakami/totton_audio"
+BUGTRACKER = "https://github.com/michihitoTakami/totton_audio/issues"
 SECTION = "multimedia"
 LICENSE = "MIT"
 LIC_FILES_CHKSUM = "file://${UNPACKDIR}/LICENSE;md5=b4cfb09f21fae8a77b8aad778f1618db"
 
-DEPENDS = "alsa-lib zeromq"
+DEPENDS:class-target = "alsa-lib zeromq"
 
 FILESEXTRAPATHS:prepend := "${TOTTON_SOURCE}:"
 # The members of the workspace one by one: rust/ as a whole would bring target/.
-SRC_URI = " \
+SRC_URI = "\
     file://LICENSE \
     file://rust/Cargo.lock \
     file://rust/Cargo.toml \
@@ -24,6 +26,9 @@ S = "${UNPACKDIR}/rust"
 
 inherit cargo pkgconfig useradd
 
+# On the build host only the tool that designs filters is needed.
+CARGO_BUILD_FLAGS:append:class-native = " --package totton-dsp"
+
 BINARIES = "${B}/target/${CARGO_TARGET_SUBDIR}"
 
 do_install() {
@@ -31,15 +36,20 @@ do_install() {
     install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${D}${prefix}/local/bin/
     install -m 0755 ${BINARIES}/gpu_upsampler_alsa ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
+    install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
 }
 
-PACKAGES =+ "totton-audio-gadget gpu-upsampler totton-audio-web"
+do_install:class-native() {
+    install -D -m 0755 ${BINARIES}/totton-filter ${D}${bindir}/totton-filter
+}
+
+PACKAGES =+ "totton-audio-gadget gpu-upsampler totton-audio-web totton-filter"
 
 SUMMARY:totton-audio-gadget = "USB composite gadget: sound card and network"
 FILES:totton-audio-gadget = "${prefix}/local/bin/totton-audio-gadget-setup"
 RDEPENDS:totton-audio-gadget = "totton-audio-conf"
 # Recommended, since a kernel may have them built in.
-RRECOMMENDS:totton-audio-gadget = " \
+RRECOMMENDS:totton-audio-gadget = "\
     kernel-module-libcomposite \
     kernel-module-usb-f-ncm \
     kernel-module-usb-f-uac2 \
@@ -47,26 +57,33 @@ RRECOMMENDS:totton-audio-gadget = " \
 
 SUMMARY:gpu-upsampler = "The audio daemon"
 FILES:gpu-upsampler = "/opt/totton_audio/bin/gpu_upsampler_alsa"
-RDEPENDS:gpu-upsampler = "alsa-conf totton-audio-conf totton-audio-gadget"
+RDEPENDS:gpu-upsampler = "alsa-conf totton-audio-conf totton-audio-filters totton-audio-gadget"
 RRECOMMENDS:gpu-upsampler = "kernel-module-snd-usb-audio"
 
 SUMMARY:totton-audio-web = "The page and the HTTP API of the device"
 FILES:totton-audio-web = "/opt/totton_audio/bin/totton-audio-web"
 RDEPENDS:totton-audio-web = "gpu-upsampler totton-audio-conf"
 
-# The same users as conf/usr/lib/sysusers.d, made when the image is made.
-USERADD_PACKAGES = "gpu-upsampler totton-audio-web"
-GROUPADD_PARAM:gpu-upsampler = "--system totton_audio; --system render"
-USERADD_PARAM:gpu-upsampler = "--system --no-create-home --home-dir /opt/totton_audio --shell ${base_sbindir}/nologin --gid totton_audio gpu-upsampler"
-GROUPADD_PARAM:totton-audio-web = "--system totton_audio"
-USERADD_PARAM:totton-audio-web = "--system --no-create-home --home-dir /opt/totton_audio --shell ${base_sbindir}/nologin --gid totton_audio totton_audio"
+SUMMARY:totton-filter = "Designs, inspects and converts filters"
+FILES:totton-filter = "/opt/totton_audio/bin/totton-filter"
 
-# The package of the recipe's own name is the whole product.
+# The users of conf/usr/lib/sysusers.d, made when the image is made.
+USERADD_PACKAGES = "gpu-upsampler totton-audio-web"
+USERADD_PACKAGES:class-native = ""
+SERVICE_USER = "--system --no-create-home --home-dir /opt/totton_audio --shell ${base_sbindir}/nologin --gid totton_audio"
+GROUPADD_PARAM:gpu-upsampler = "--system totton_audio; --system render"
+USERADD_PARAM:gpu-upsampler = "${SERVICE_USER} gpu-upsampler"
+GROUPADD_PARAM:totton-audio-web = "--system totton_audio"
+USERADD_PARAM:totton-audio-web = "${SERVICE_USER} totton_audio"
+
 ALLOW_EMPTY:${PN} = "1"
-RDEPENDS:${PN} = " \
+RDEPENDS:${PN}:class-target = "\
     avahi-daemon \
     gpu-upsampler \
     systemd-networkd \
     totton-audio-gadget \
     totton-audio-web \
+    totton-filter \
 "
+
+BBCLASSEXTEND = "native"

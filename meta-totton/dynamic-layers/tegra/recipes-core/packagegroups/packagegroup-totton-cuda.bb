@@ -1,17 +1,18 @@
 SUMMARY = "What the upsampler's CUDA engine loads at run time"
-DESCRIPTION = "The engine opens these libraries when it starts; nothing links to \
-them, so that the same daemon also runs on a machine without a GPU."
+DESCRIPTION = "The engine opens these when it starts; nothing links to them, so the daemon also runs without a GPU."
+SECTION = "multimedia"
 LICENSE = "MIT"
 
-# Its parts are of the SoC; this has to stand before the class.
+# Before the class, which would make it `all`: its parts are of the SoC.
 PACKAGE_ARCH = "${TEGRA_PKGARCH}"
-COMPATIBLE_MACHINE = "(tegra)"
 
 inherit packagegroup
 
-# tegra-libraries-cuda: the driver, with the compiler of embedded PTX. cuda-cudart
+COMPATIBLE_MACHINE = "(tegra)"
+
+# tegra-libraries-cuda is the driver, with the compiler of embedded PTX; cuda-cudart
 # also owns the ld.so.conf.d entry by which libcufft is found.
-RDEPENDS:${PN} = " \
+RDEPENDS:${PN} = "\
     cuda-cudart \
     libcufft \
     tegra-libraries-cuda \

@@ -1,3 +1,3 @@
-FILESEXTRAPATHS:prepend := "${TOTTON_LAYERDIR}/recipes-kernel/linux/files:"
+FILESEXTRAPATHS:prepend:totton := "${TOTTON_LAYERDIR}/recipes-kernel/linux/files:"
 
 SRC_URI:append:totton = " file://totton-gadget.cfg"

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from eventually import eventually
+from labgrid.util.helper import get_free_port
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -19,7 +20,7 @@ def browser(env, pc, cable):
     chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
     assert chromium and chromedriver, "install Debian's chromium and chromium-driver"
     network = env.get_target("pc").get_resource("NetworkService")
-    port = os.environ.get("LG_SOCKS_PORT", "10550")
+    port = get_free_port()
     tunnel = subprocess.Popen(
         ["ssh", "-N", "-D", f"127.0.0.1:{port}", "-p", str(network.port), "-i", os.environ["LG_KEY"]]
         + ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]

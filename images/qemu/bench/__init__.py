@@ -1,6 +1,15 @@
 """The virtual bench: the device and a PC as two QEMU machines.
 
-builder   the Debian chroot with every tool; runs commands inside it
-host      what the host must have
-cache     results of slow steps, by the hash of their inputs
+On the host's Python:
+  cache      results of slow steps, by the hash of their inputs
+  host       what the host must have, said exactly where it is missing
+  builder    the Debian with every tool, and commands inside it
+In the builder:
+  payload    what is laid over Debian: binaries, conf/, the bench's own files
+  initramfs  what boots the disk
+  image      the disks
+  kvm        whether KVM really works here
+  machine    one QEMU machine
+  pair       both, with a cable between them
+  cli        images/qemu/boot
 """

@@ -85,7 +85,7 @@ def ensure():
     key = cache.digest(HOST_ARCH, SUITE, FOLDER / "packages", FOLDER / "apt.preferences")
     if not (cache.ROOT / "builder" / key).is_dir():
         host.check()
-    return cache.step("builder", key, "builder: Debian with the tools, about 700 MB to fetch", _make)
+    return cache.step("builder", key, "builder: Debian with the tools, about 700 MB to fetch", _make, host.remove_tree)
 
 
 def environment(folder):
@@ -180,3 +180,5 @@ def main(arguments):
     except cache.StepFailed as failure:
         print(f"enter: {failure}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130

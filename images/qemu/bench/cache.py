@@ -84,20 +84,22 @@ def log_path(name):
     return folder / f"{name}.log"
 
 
-def step(name, key, what, make):
+def step(name, key, what, make, remove=shutil.rmtree):
     """The directory of step NAME under KEY; `make(directory)` fills a new one.
 
-    `what` is the line the user reads while it is made.
+    `what` is the line the user reads while it is made; `remove` clears away what
+    an interrupted attempt has left.
     """
     final = ROOT / name / key
     if final.is_dir():
+        os.utime(final)  # used now: forget_older() keeps it
         return final
     with lock(name):
         if final.is_dir():
             return final
         partial = ROOT / name / f"{key}.partial"
         if partial.exists():
-            shutil.rmtree(partial)
+            remove(partial)
         partial.mkdir(parents=True)
         say(f"{what} ...")
         start = time.monotonic()
@@ -108,11 +110,11 @@ def step(name, key, what, make):
 
 
 def forget_older(name, keep):
-    """Removes the results of step NAME but the `keep` newest."""
+    """Removes the results of step NAME but the `keep` last used."""
     folder = ROOT / name
     if not folder.is_dir():
         return
     with lock(name):
-        results = sorted(folder.iterdir(), key=lambda p: p.stat().st_mtime)
-        for old in results[:-keep]:
+        results = [path for path in folder.iterdir() if path.suffix != ".partial"]
+        for old in sorted(results, key=lambda path: path.stat().st_mtime)[:-keep]:
             shutil.rmtree(old)

@@ -31,6 +31,11 @@ def namespaces():
     return [*command, "--"]
 
 
+def remove_tree(path):
+    """Removes a root file system: an ordinary user's has files of further user ids."""
+    subprocess.run([*namespaces(), "rm", "-rf", str(path)], check=True)
+
+
 def check():
     """Raises StepFailed with all that is missing and the command that mends it."""
     missing = []

@@ -85,7 +85,6 @@ def disk(machine, arch, layers):
         initramfs.make(below / "root", below / "root/usr/bin/busybox", into / "initrd")
 
     made = cache.step(f"disk-{machine}", key, f"{machine}: disk", make)
-    cache.forget_older(f"disk-{machine}", keep=2)
     return Image(below / "vmlinuz", made / "initrd", made / "disk.img")
 
 
@@ -94,4 +93,7 @@ def both():
     key = payload.ssh_key()
     device = disk("device", builder.TARGET, payload.device(key))
     pc = disk("pc", builder.HOST_ARCH, payload.pc(key))
+    # Another start may be using the ones before.
+    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-pc"):
+        cache.forget_older(step, keep=3)
     return device, pc

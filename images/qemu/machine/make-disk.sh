@@ -32,7 +32,6 @@ echo '/dev/vda / ext4 errors=remount-ro 0 1' > "$root/etc/fstab"
 # A machine that knows itself: no first-boot presets at run time.
 printf '%s' "totton-$machine" | md5sum | cut -c1-32 > "$root/etc/machine-id"
 mkdir -p "$root/var/log/journal"
-passwd --root "$root" --lock root > /dev/null 2>&1 || sed -i 's/^root:[^:]*:/root:!*:/' "$root/etc/shadow"
 chmod 0700 "$root/root" "$root/root/.ssh"
 chmod 0600 "$root/root/.ssh/authorized_keys"
 

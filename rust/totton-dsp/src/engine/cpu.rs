@@ -1,25 +1,42 @@
-//! The convolution on the processor: polyphase, uniformly partitioned
-//! overlap-save at the input rate.
+//! The convolution on the processor: polyphase, partitioned overlap-save at the
+//! input rate.
 //!
 //! The output frame `n * ratio + p` is the convolution of the input with every
 //! `ratio`-th tap from tap `p` on. So the filter is `ratio` branches that all
-//! run at the input rate and share the input's spectra; each branch is cut into
-//! partitions of one block.
+//! run at the input rate and share the input's spectra. The branches are the
+//! lanes of the vectors: see [`super::transform`] and [`super::mac`]. How the
+//! branches are cut into partitions is in [`super::plan`].
 
-use std::sync::Arc;
-
-use realfft::{ComplexToReal, FftNum, RealFftPlanner, RealToComplex};
-use rustfft::num_complex::Complex;
-
+use super::history::History;
+use super::plan::{MAX_TIERS, Partitioning, plan};
+use super::tier::{Advance, Tier};
 use super::{Engine, MAX_CHANNELS, Precision, check_shape};
+use crate::simd::plain::Plain;
+use crate::simd::{Isa, Kernel, Vector};
 use crate::{Error, Filter};
 
 /// The blocks that [`CpuEngine`] can be made for: powers of two in this range.
 pub const BLOCK_FRAMES: std::ops::RangeInclusive<usize> = 16..=65_536;
 
+/// How [`CpuEngine`] computes, for measurements and tests; the default is what
+/// is fastest on this processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuOptions {
+    /// The instruction set.
+    pub isa: Isa,
+    /// How the filter is cut.
+    pub partitioning: Partitioning,
+}
+
+impl Default for CpuOptions {
+    fn default() -> Self {
+        Self { isa: Isa::detect(), partitioning: Partitioning::default() }
+    }
+}
+
 /// The convolution on the processor. See [`Engine`] for the real-time contract.
 pub struct CpuEngine {
-    inner: Box<dyn Engine>,
+    inner: Box<dyn Convolver>,
 }
 
 impl CpuEngine {
@@ -27,31 +44,66 @@ impl CpuEngine {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when `channels` is 0 or above [`MAX_CHANNELS`], or `block_frames` is
-    /// not a power of two within [`BLOCK_FRAMES`].
+    /// [`Error::Invalid`] when `channels` is 0 or above [`MAX_CHANNELS`], or
+    /// `block_frames` is not a power of two within [`BLOCK_FRAMES`].
     pub fn new(
         filter: &Filter,
         channels: usize,
         block_frames: usize,
         precision: Precision,
     ) -> Result<Self, Error> {
+        Self::with_options(filter, channels, block_frames, precision, CpuOptions::default())
+    }
+
+    /// As [`CpuEngine::new`], with a choice of how it computes.
+    ///
+    /// # Errors
+    ///
+    /// As [`CpuEngine::new`], and when the processor lacks the instruction set.
+    pub fn with_options(
+        filter: &Filter,
+        channels: usize,
+        block_frames: usize,
+        precision: Precision,
+        options: CpuOptions,
+    ) -> Result<Self, Error> {
         if !(1..=MAX_CHANNELS).contains(&channels) {
-            return Err(Error::invalid(
-                "channels",
-                channels,
-                format!("accepted is 1 to {MAX_CHANNELS}"),
-            ));
+            let accepted = format!("accepted is 1 to {MAX_CHANNELS}");
+            return Err(Error::invalid("channels", channels, accepted));
         }
         if !(BLOCK_FRAMES.contains(&block_frames) && block_frames.is_power_of_two()) {
             let (low, high) = (BLOCK_FRAMES.start(), BLOCK_FRAMES.end());
             let accepted = format!("accepted are the powers of two from {low} to {high}");
             return Err(Error::invalid("block", block_frames, accepted));
         }
-        let inner: Box<dyn Engine> = match precision {
-            Precision::F32 => Box::new(Uniform::<f32>::new(filter, channels, block_frames)),
-            Precision::F64 => Box::new(Uniform::<f64>::new(filter, channels, block_frames)),
+        if !Isa::available().contains(&options.isa) {
+            let accepted = format!("this processor has {:?}", Isa::available());
+            return Err(Error::invalid("instruction set", options.isa, accepted));
+        }
+        let shape = Shape { channels, block: block_frames, partitioning: options.partitioning };
+        let inner = match precision {
+            Precision::F32 => shape.f32(filter, options.isa),
+            Precision::F64 => shape.f64(filter, options.isa),
         };
         Ok(Self { inner })
+    }
+
+    /// Bytes of the filter's spectra.
+    #[must_use]
+    pub fn filter_bytes(&self) -> usize {
+        self.inner.filter_bytes()
+    }
+
+    /// Bytes of the filter's spectra and everything else that the engine keeps.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.inner.state_bytes()
+    }
+
+    /// The partitions: input frames of each, and how many.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<(usize, usize)> {
+        self.inner.partitions()
     }
 }
 
@@ -76,108 +128,113 @@ impl Engine for CpuEngine {
     }
 }
 
-/// A floating point that the engine computes in.
-trait Sample: FftNum + Default {
-    fn narrow(value: f64) -> Self;
-    fn widen(self) -> f64;
+/// An engine that can tell its size.
+trait Convolver: Engine {
+    fn filter_bytes(&self) -> usize;
+    fn state_bytes(&self) -> usize;
+    fn partitions(&self) -> Vec<(usize, usize)>;
 }
 
-impl Sample for f32 {
-    fn narrow(value: f64) -> Self {
-        value as f32
+struct Shape {
+    channels: usize,
+    block: usize,
+    partitioning: Partitioning,
+}
+
+impl Shape {
+    /// The convolver with the widest vectors that the ratio fills.
+    fn f32(self, filter: &Filter, isa: Isa) -> Box<dyn Convolver> {
+        match (isa, filter.ratio()) {
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512, 16) => self.make::<crate::simd::x86::F32x16>(filter),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 | Isa::Avx2, 8 | 16) => self.make::<crate::simd::x86::F32x8>(filter),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 | Isa::Avx2, 4) => self.make::<crate::simd::x86::F32x4>(filter),
+            #[cfg(target_arch = "aarch64")]
+            (Isa::Neon, 4..) => self.make::<crate::simd::neon::F32x4>(filter),
+            (_, 4..) => self.make::<Plain<f32, 4>>(filter),
+            (_, 2) => self.make::<Plain<f32, 2>>(filter),
+            _ => self.make::<Plain<f32, 1>>(filter),
+        }
     }
-    fn widen(self) -> f64 {
-        f64::from(self)
+
+    fn f64(self, filter: &Filter, isa: Isa) -> Box<dyn Convolver> {
+        match (isa, filter.ratio()) {
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512, 8 | 16) => self.make::<crate::simd::x86::F64x8>(filter),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 | Isa::Avx2, 4..) => self.make::<crate::simd::x86::F64x4>(filter),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512 | Isa::Avx2, 2) => self.make::<crate::simd::x86::F64x2>(filter),
+            #[cfg(target_arch = "aarch64")]
+            (Isa::Neon, 2..) => self.make::<crate::simd::neon::F64x2>(filter),
+            (_, 2..) => self.make::<Plain<f64, 2>>(filter),
+            _ => self.make::<Plain<f64, 1>>(filter),
+        }
+    }
+
+    fn make<V: Vector>(self, filter: &Filter) -> Box<dyn Convolver> {
+        let ratio = filter.ratio();
+        let pairs = self.channels.div_ceil(2);
+        let cut = plan(filter.taps().len().div_ceil(ratio), self.block, self.partitioning);
+        let longest = cut.iter().map(|tier| tier.frames).max().unwrap_or(self.block);
+        let mut tiers = cut.iter().map(|plan| Tier::new(filter, *plan, pairs));
+        Box::new(Lanes::<V> {
+            channels: self.channels,
+            ratio,
+            block: self.block,
+            first: tiers.next().unwrap_or_else(|| unreachable!("a plan has a tier")),
+            deferred: tiers.collect(),
+            history: (0..pairs).map(|_| History::new(2 * longest)).collect(),
+            calls: 0,
+        })
     }
 }
 
-impl Sample for f64 {
-    fn narrow(value: f64) -> Self {
-        value
-    }
-    fn widen(self) -> f64 {
-        self
-    }
-}
-
-/// What one channel remembers.
-struct Channel<T> {
-    /// The last two blocks of input.
-    window: Vec<T>,
-    /// Spectra of the windows, a ring over the partitions.
-    spectra: Vec<Vec<Complex<T>>>,
-}
-
-struct Uniform<T: Sample> {
+/// The convolution with vectors of `V`.
+struct Lanes<V: Vector> {
+    channels: usize,
     ratio: usize,
     block: usize,
-    forward: Arc<dyn RealToComplex<T>>,
-    inverse: Arc<dyn ComplexToReal<T>>,
-    /// Filter spectra, `[partition][phase]`.
-    filter: Vec<Vec<Vec<Complex<T>>>>,
-    channels: Vec<Channel<T>>,
-    /// Where the newest spectrum is in the rings.
-    newest: usize,
-    sum: Vec<Complex<T>>,
-    time: Vec<T>,
-    scratch: Vec<Complex<T>>,
+    /// Partitions of one block; their output is needed at once.
+    first: Tier<V>,
+    /// Longer partitions, whose work is spread over the calls of a partition.
+    deferred: Vec<Tier<V>>,
+    /// For each pair of channels.
+    history: Vec<History<V::Scalar>>,
+    /// Blocks since the start.
+    calls: u64,
 }
 
-impl<T: Sample> Uniform<T> {
-    fn new(filter: &Filter, channels: usize, block: usize) -> Self {
-        let mut planner = RealFftPlanner::<T>::new();
-        let (forward, inverse) =
-            (planner.plan_fft_forward(2 * block), planner.plan_fft_inverse(2 * block));
-        let ratio = filter.ratio();
-        let partitions = filter.taps().len().div_ceil(ratio).div_ceil(block);
-        let scratch =
-            vec![Complex::default(); forward.get_scratch_len().max(inverse.get_scratch_len())];
-        let mut engine = Self {
-            ratio,
-            block,
-            filter: Vec::new(),
-            channels: Vec::new(),
-            newest: 0,
-            sum: forward.make_output_vec(),
-            time: forward.make_input_vec(),
-            scratch,
-            forward,
-            inverse,
-        };
-        for partition in 0..partitions {
-            let phases = (0..ratio).map(|phase| engine.branch(filter, partition, phase));
-            let phases = phases.collect();
-            engine.filter.push(phases);
-        }
-        engine.channels = (0..channels)
-            .map(|_| Channel {
-                window: vec![T::default(); 2 * block],
-                spectra: vec![engine.forward.make_output_vec(); partitions],
-            })
-            .collect();
-        engine
+impl<V: Vector> Convolver for Lanes<V> {
+    fn filter_bytes(&self) -> usize {
+        self.tiers().map(Tier::filter_bytes).sum()
     }
-
-    /// The spectrum of one partition of one polyphase branch, with the scale of
-    /// the inverse transform in it.
-    fn branch(&mut self, filter: &Filter, partition: usize, phase: usize) -> Vec<Complex<T>> {
-        let scale = 1.0 / (2 * self.block) as f64;
-        let first = partition * self.block * self.ratio + phase;
-        let mut time = self.forward.make_input_vec();
-        let taps = filter.taps().iter().skip(first).step_by(self.ratio);
-        for (slot, tap) in time.iter_mut().zip(taps.take(self.block)) {
-            *slot = T::narrow(tap * scale);
-        }
-        let mut spectrum = self.forward.make_output_vec();
-        let done = self.forward.process_with_scratch(&mut time, &mut spectrum, &mut self.scratch);
-        debug_assert!(done.is_ok(), "the lengths fit: {done:?}");
-        spectrum
+    fn state_bytes(&self) -> usize {
+        self.tiers().map(Tier::state_bytes).sum()
+    }
+    fn partitions(&self) -> Vec<(usize, usize)> {
+        self.tiers().map(|tier| (tier.frames(), tier.partitions())).collect()
     }
 }
 
-impl<T: Sample> Engine for Uniform<T> {
+impl<V: Vector> Lanes<V> {
+    fn tiers(&self) -> impl Iterator<Item = &Tier<V>> {
+        std::iter::once(&self.first).chain(&self.deferred)
+    }
+
+    /// Runs a kernel with the instruction set of `V`.
+    fn enter(kernel: impl Kernel<V>) {
+        // SAFETY: `CpuEngine::with_options` made sure that the processor has the
+        // instruction set that `V` was chosen for.
+        unsafe { V::run(kernel) }
+    }
+}
+
+impl<V: Vector> Engine for Lanes<V> {
     fn channels(&self) -> usize {
-        self.channels.len()
+        self.channels
     }
     fn ratio(&self) -> usize {
         self.ratio
@@ -191,48 +248,83 @@ impl<T: Sample> Engine for Uniform<T> {
 
     fn process(&mut self, input: &[&[f64]], output: &mut [&mut [f64]]) {
         check_shape(self, input, output);
-        let partitions = self.filter.len();
-        self.newest = (self.newest + partitions - 1) % partitions;
-        for (channel, (input, output)) in
-            self.channels.iter_mut().zip(input.iter().zip(output.iter_mut()))
-        {
-            channel.window.copy_within(self.block.., 0);
-            for (slot, &sample) in channel.window[self.block..].iter_mut().zip(*input) {
-                *slot = T::narrow(if sample.is_finite() { sample } else { 0.0 });
-            }
-            self.time.copy_from_slice(&channel.window);
-            let newest = &mut channel.spectra[self.newest];
-            let done = self.forward.process_with_scratch(&mut self.time, newest, &mut self.scratch);
-            debug_assert!(done.is_ok(), "the lengths fit: {done:?}");
-            for phase in 0..self.ratio {
-                self.sum.fill(Complex::default());
-                for (partition, branches) in self.filter.iter().enumerate() {
-                    let spectrum = &channel.spectra[(self.newest + partition) % partitions];
-                    for ((sum, x), h) in self.sum.iter_mut().zip(spectrum).zip(&branches[phase]) {
-                        *sum = *sum + *x * *h;
-                    }
-                }
-                // Rounding may leave traces here that the inverse transform refuses.
-                self.sum[0].im = T::default();
-                self.sum[self.block].im = T::default();
-                let done = self.inverse.process_with_scratch(
-                    &mut self.sum,
-                    &mut self.time,
-                    &mut self.scratch,
-                );
-                debug_assert!(done.is_ok(), "the lengths fit: {done:?}");
-                let frames = output.iter_mut().skip(phase).step_by(self.ratio);
-                for (slot, value) in frames.zip(&self.time[self.block..]) {
-                    *slot = value.widen();
-                }
-            }
+        for (history, channels) in self.history.iter_mut().zip(input.chunks(2)) {
+            history.push(channels[0], channels.get(1).copied());
         }
+        let mut offsets = [0; MAX_TIERS];
+        for (tier, offset) in self.deferred.iter_mut().zip(&mut offsets) {
+            // A partition is whole in the last call of each round of calls.
+            let calls = tier.frames() / self.block;
+            let part = (self.calls + 1) as usize % calls;
+            if part == 0 {
+                tier.begin(&self.history);
+            }
+            *offset = part * self.block;
+            Self::enter(Advance { tier, part: part + 1, parts: calls });
+        }
+        self.first.begin(&self.history);
+        Self::enter(Advance { tier: &mut self.first, part: 1, parts: 1 });
+        for (pair, output) in output.chunks_mut(2).enumerate() {
+            let (first, second) = output.split_at_mut(1);
+            Self::enter(Emit {
+                engine: self,
+                pair,
+                offsets: &offsets,
+                first: first[0],
+                second: second.first_mut().map(|samples| &mut **samples),
+            });
+        }
+        self.calls += 1;
     }
 
     fn reset(&mut self) {
-        for channel in &mut self.channels {
-            channel.window.fill(T::default());
-            channel.spectra.iter_mut().for_each(|spectrum| spectrum.fill(Complex::default()));
+        self.first.reset();
+        self.deferred.iter_mut().for_each(Tier::reset);
+        self.history.iter_mut().for_each(History::reset);
+        self.calls = 0;
+    }
+}
+
+/// Adds the tiers up and splits the complex signal into its two channels.
+struct Emit<'a, V: Vector> {
+    engine: &'a Lanes<V>,
+    pair: usize,
+    /// Where each deferred tier is in what it plays, in frames.
+    offsets: &'a [usize; MAX_TIERS],
+    first: &'a mut [f64],
+    second: Option<&'a mut [f64]>,
+}
+
+impl<V: Vector> Kernel<V> for Emit<'_, V> {
+    #[inline(always)]
+    unsafe fn run(self) {
+        let engine = self.engine;
+        let groups = engine.ratio / V::LANES;
+        let vectors = engine.block * groups;
+        let fresh = engine.first.output(self.pair, true).as_ptr();
+        let mut played = [fresh; MAX_TIERS];
+        let played = &mut played[..engine.deferred.len()];
+        for ((from, tier), offset) in played.iter_mut().zip(&engine.deferred).zip(self.offsets) {
+            *from = tier.output(self.pair, false)[offset * engine.ratio * 2..].as_ptr();
+        }
+        let first = self.first.as_mut_ptr();
+        let second = self.second.map(|samples| samples.as_mut_ptr());
+        for vector in 0..vectors {
+            let at = vector * 2 * V::LANES;
+            // SAFETY: all outputs have `block * ratio` lanes for each part from
+            // their offset on, and `check_shape` made sure of the slices.
+            unsafe {
+                let mut re = V::load(fresh.add(at));
+                let mut im = V::load(fresh.add(at + V::LANES));
+                for from in &*played {
+                    re = re.add(V::load(from.add(at)));
+                    im = im.add(V::load(from.add(at + V::LANES)));
+                }
+                re.store_wide(first.add(vector * V::LANES));
+                if let Some(second) = second {
+                    im.store_wide(second.add(vector * V::LANES));
+                }
+            }
         }
     }
 }

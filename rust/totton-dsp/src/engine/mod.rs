@@ -4,10 +4,17 @@
 //! - [`cpu`]: the convolution on the processor.
 //! - [`reblock`]: any split of the input, for callers without a block clock.
 
+mod buffer;
 pub mod cpu;
+mod history;
+mod mac;
+mod plan;
 pub mod reblock;
+mod tier;
+mod transform;
 
-pub use cpu::CpuEngine;
+pub use cpu::{CpuEngine, CpuOptions};
+pub use plan::Partitioning;
 pub use reblock::Reblock;
 
 /// The most channels of an engine.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::simd::Isa;
 use crate::{Filter, Origin, Phase};
 
 /// A repeatable noise of uniform distribution in -1..1 (xorshift64*).
@@ -59,11 +60,23 @@ fn the_output_is_the_direct_convolution() {
         for (taps, block, channels) in [(1, 16, 1), (777, 16, 2), (5000, 64, 3), (100, 256, 2)] {
             let filter = filter(ratio, taps);
             let input: Vec<_> = (0..channels).map(|c| noise(c as u64 + 1, 777)).collect();
+            let wanted: Vec<_> = input.iter().map(|input| direct(&filter, input)).collect();
             for (precision, bound) in [(Precision::F64, -290.0), (Precision::F32, -120.0)] {
-                let mut engine = CpuEngine::new(&filter, channels, block, precision).unwrap();
-                for (found, input) in render(&mut engine, &input).iter().zip(&input) {
-                    let error = rms_db(found, &direct(&filter, input));
-                    assert!(error < bound, "{ratio} {taps} {block} {precision:?}: {error} dB");
+                for &isa in Isa::available() {
+                    for partitioning in [Partitioning::Uniform, Partitioning::Growing] {
+                        let options = CpuOptions { isa, partitioning };
+                        let mut engine =
+                            CpuEngine::with_options(&filter, channels, block, precision, options)
+                                .unwrap();
+                        for (found, wanted) in render(&mut engine, &input).iter().zip(&wanted) {
+                            let error = rms_db(found, wanted);
+                            let parts = engine.partitions();
+                            assert!(
+                                error < bound,
+                                "{ratio} {taps} {parts:?} {isa} {precision:?}: {error} dB"
+                            );
+                        }
+                    }
                 }
             }
         }

@@ -1,0 +1,121 @@
+//! Where to cut the filter: partitions that grow with their distance from the
+//! start (W. G. Gardner, "Efficient convolution without input-output delay",
+//! J. Audio Eng. Soc. 43, 1995).
+//!
+//! The first tier's partitions have one block each; its result is needed in the
+//! same call. A later tier with partitions of B frames starts `2 B - block`
+//! frames into the filter: an input block of B frames is complete in one call,
+//! and its result is needed B frames of calls later, which is the time that the
+//! tier spreads the work over. So the work of a call hardly varies.
+
+/// The most tiers of a plan.
+pub const MAX_TIERS: usize = 6;
+
+/// The longest partition in input frames.
+const LONGEST: usize = 65_536;
+
+/// How the filter is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partitioning {
+    /// Growing partitions where they are estimated to be faster.
+    #[default]
+    Growing,
+    /// Partitions of one block only.
+    Uniform,
+}
+
+/// Partitions of one length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// Input frames of a partition, a power of two.
+    pub frames: usize,
+    /// Partitions.
+    pub partitions: usize,
+    /// Taps of a branch before the first partition.
+    pub offset: usize,
+}
+
+/// The cheapest cut of branches of `taps` taps for blocks of `block` frames.
+pub fn plan(taps: usize, block: usize, partitioning: Partitioning) -> Vec<Tier> {
+    let mut best = vec![Tier { frames: block, partitions: taps.div_ceil(block), offset: 0 }];
+    if partitioning == Partitioning::Growing {
+        let mut least = cost(&best);
+        grow(taps, block, &mut Vec::new(), &mut |tiers| {
+            if cost(tiers) < least {
+                least = cost(tiers);
+                best = tiers.to_vec();
+            }
+        });
+    }
+    best
+}
+
+/// Tries every way to go on after `tiers`.
+fn grow(taps: usize, block: usize, tiers: &mut Vec<Tier>, visit: &mut dyn FnMut(&[Tier])) {
+    let mut next = tiers.last().map_or(block, |last| 2 * last.frames);
+    while next <= LONGEST {
+        // The tier before must reach to where this one can start.
+        let start = if tiers.is_empty() { 0 } else { 2 * next - block };
+        if start >= taps {
+            break;
+        }
+        if let Some(last) = tiers.last_mut() {
+            last.partitions = (start - last.offset) / last.frames;
+        }
+        tiers.push(Tier { frames: next, partitions: (taps - start).div_ceil(next), offset: start });
+        visit(tiers);
+        if tiers.len() < MAX_TIERS {
+            grow(taps, block, tiers, visit);
+        }
+        tiers.pop();
+        if tiers.is_empty() {
+            break;
+        }
+        next *= 2;
+    }
+}
+
+/// Time for each input frame, in the time of one complex multiply-add of all
+/// branches: partitions to multiply, and a transform that grows with its length.
+/// The factors were fitted to measurements of the kernels (`benches/engine.rs`).
+fn cost(tiers: &[Tier]) -> f64 {
+    let transform = |frames: usize| {
+        let stages = (2 * frames) as f64;
+        // Short transforms pay for the call, long ones for leaving the caches.
+        1.4 * stages.log2() + 200.0 / frames as f64 + if frames > 2048 { 6.0 } else { 0.0 }
+    };
+    tiers.iter().map(|tier| tier.partitions as f64 + transform(tier.frames)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_plan_covers_the_filter_without_gap_or_overlap() {
+        for taps in [1, 15, 16, 17, 255, 4000, 40_000, 1_000_000] {
+            for block in [16, 64, 1024, 65_536] {
+                let mut seen = 0;
+                grow(taps, block, &mut Vec::new(), &mut |tiers| {
+                    seen += 1;
+                    let mut covered = 0;
+                    for (index, tier) in tiers.iter().enumerate() {
+                        assert_eq!(tier.offset, covered, "{tiers:?}");
+                        assert!(index == 0 || tier.offset == 2 * tier.frames - block, "{tiers:?}");
+                        assert!(tier.partitions > 0 && tier.frames.is_power_of_two());
+                        covered += tier.partitions * tier.frames;
+                    }
+                    let last = tiers.last().unwrap().frames;
+                    assert!(covered >= taps && covered - taps < last, "{tiers:?} for {taps}");
+                });
+                assert!(seen > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn long_filters_at_short_blocks_get_growing_partitions() {
+        assert!(plan(40_000, 64, Partitioning::Growing).len() > 1);
+        assert_eq!(plan(40_000, 64, Partitioning::Uniform).len(), 1);
+    }
+}

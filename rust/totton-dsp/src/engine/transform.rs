@@ -1,0 +1,417 @@
+//! The inverse Fourier transform of many branches at once: a lane of the vector
+//! for each branch.
+//!
+//! All polyphase branches need an inverse transform of one length, so the lanes
+//! of a vector are branches and every butterfly is a few vector operations with
+//! no shuffle. The bins are stored where a decimation-in-time transform wants
+//! them ([`Inverse::position`]), so nothing is ever reordered. The complex signal
+//! carries two channels, one as its real and one as its imaginary part.
+//!
+//! The transform of length N is cut into leaves that stay in the level-1 cache,
+//! radix-4 stages above them, and a last stage that computes only the half that
+//! overlap-save keeps. Each part can be done in pieces: a deferred partition
+//! spreads its work over many calls.
+//!
+//! An element is `LANES` real parts, then `LANES` imaginary parts.
+
+use std::f64::consts::{FRAC_1_SQRT_2, TAU};
+
+use crate::simd::{Sample, Vector};
+
+/// The longest leaf: 512 elements of 16 lanes of `f32` are 64 KiB.
+const LONGEST_LEAF: usize = 512;
+
+/// Twiddle factors of one radix-4 stage: for each butterfly `j`, the real and
+/// imaginary parts of w^j, w^2j and w^3j.
+struct Stage<T> {
+    length: usize,
+    twiddles: Vec<T>,
+}
+
+impl<T: Sample> Stage<T> {
+    fn new(length: usize) -> Self {
+        let mut twiddles = Vec::with_capacity(length / 4 * 6);
+        for j in 0..length / 4 {
+            for factor in 1..=3 {
+                let (sine, cosine) = turn(factor * j, length);
+                twiddles.extend([T::narrow(cosine), T::narrow(sine)]);
+            }
+        }
+        Self { length, twiddles }
+    }
+}
+
+/// Sine and cosine of `index / length` turns, reduced to an eighth of a turn so
+/// that they are as exact as the numbers allow.
+fn turn(index: usize, length: usize) -> (f64, f64) {
+    let eighth = (8 * index / length) % 8;
+    let rest = 8 * index % length;
+    let angle = |part: usize| TAU / 8.0 * (part as f64 / length as f64);
+    let (sine, cosine) = if eighth.is_multiple_of(2) {
+        angle(rest).sin_cos()
+    } else {
+        angle(length - rest).sin_cos()
+    };
+    match eighth {
+        0 => (sine, cosine),
+        1 => (cosine, sine),
+        2 => (cosine, -sine),
+        3 => (sine, -cosine),
+        4 => (-sine, -cosine),
+        5 => (-cosine, -sine),
+        6 => (-cosine, sine),
+        _ => (-sine, cosine),
+    }
+}
+
+/// The plan of an inverse transform of `length` complex values, unscaled.
+pub struct Inverse<T> {
+    length: usize,
+    leaf: usize,
+    /// Radix-4 stages inside a leaf, shortest first; below them is a radix-4 or
+    /// radix-8 stage without twiddles.
+    inner: Vec<Stage<T>>,
+    /// Radix-4 stages from the leaves up to a quarter of the length.
+    outer: Vec<Stage<T>>,
+    last: Stage<T>,
+    positions: Vec<u32>,
+}
+
+impl<T: Sample> Inverse<T> {
+    /// Plans a power of two from 32 on.
+    pub fn new(length: usize) -> Self {
+        assert!(length.is_power_of_two() && length >= 32, "length {length}");
+        let quarter = length / 4;
+        let mut leaf = quarter;
+        while leaf > LONGEST_LEAF {
+            leaf /= 4;
+        }
+        let bottom = if leaf.trailing_zeros().is_multiple_of(2) { 4 } else { 8 };
+        let between = |from: usize, to: usize| {
+            let lengths = std::iter::successors(Some(from * 4), |length| Some(length * 4));
+            lengths.take_while(move |length| *length <= to).map(Stage::new).collect()
+        };
+        let positions = (0..length).map(|bin| position(bin, length, bottom)).collect();
+        Self {
+            length,
+            leaf,
+            inner: between(bottom, leaf),
+            outer: between(leaf, quarter),
+            last: Stage::new(length),
+            positions,
+        }
+    }
+
+    /// The element where bin `bin` must be stored.
+    pub fn position(&self, bin: usize) -> usize {
+        self.positions[bin] as usize
+    }
+
+    /// Elements of a leaf.
+    pub fn leaf_length(&self) -> usize {
+        self.leaf
+    }
+
+    /// Leaves.
+    pub fn leaves(&self) -> usize {
+        self.length / self.leaf
+    }
+
+    /// Stages between the leaves and the last stage.
+    pub fn outer_stages(&self) -> usize {
+        self.outer.len()
+    }
+
+    /// Butterflies of one outer stage over the whole length.
+    pub fn butterflies(&self) -> usize {
+        self.length / 4
+    }
+
+    /// Transforms leaf number `leaf` in place.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Vector`]; `work` holds the whole length.
+    #[inline(always)]
+    pub unsafe fn run_leaf<V: Vector<Scalar = T>>(&self, work: *mut T, leaf: usize) {
+        // SAFETY: a leaf is inside the work; the caller vouches for the rest.
+        unsafe {
+            let first = work.add(leaf * self.leaf * 2 * V::LANES);
+            if self.leaf.trailing_zeros().is_multiple_of(2) {
+                bottom4::<V>(first, self.leaf);
+            } else {
+                bottom8::<V>(first, self.leaf);
+            }
+            for stage in &self.inner {
+                for start in (0..self.leaf).step_by(stage.length) {
+                    let block = first.add(start * 2 * V::LANES);
+                    butterflies::<V>(block, stage, 0, stage.length / 4);
+                }
+            }
+        }
+    }
+
+    /// Does the butterflies `from..to` of an outer stage in place.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Inverse::run_leaf`].
+    #[inline(always)]
+    pub unsafe fn run_outer<V: Vector<Scalar = T>>(
+        &self,
+        work: *mut T,
+        stage: usize,
+        from: usize,
+        to: usize,
+    ) {
+        let stage = &self.outer[stage];
+        let each = stage.length / 4;
+        let mut next = from;
+        while next < to {
+            let (block, first) = (next / each, next % each);
+            let end = (first + to - next).min(each);
+            // SAFETY: the block is inside the work; the caller vouches for the rest.
+            unsafe {
+                let block = work.add(block * stage.length * 2 * V::LANES);
+                butterflies::<V>(block, stage, first, end);
+            }
+            next += end - first;
+        }
+    }
+
+    /// Does the butterflies `from..to` of the last stage: butterfly `j` gives the
+    /// output values `j` and `j + length / 4` of the half that overlap-save keeps.
+    /// Value `n` goes to `out + n * stride`.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Inverse::run_leaf`]; `out` has room for half the length.
+    #[inline(always)]
+    pub unsafe fn run_last<V: Vector<Scalar = T>>(
+        &self,
+        work: *const T,
+        out: *mut T,
+        stride: usize,
+        from: usize,
+        to: usize,
+    ) {
+        let quarter = self.length / 4;
+        for j in from..to {
+            // SAFETY: `j` is below a quarter of the length.
+            unsafe {
+                let [a, b, c, d] = twiddled::<V>(work, &self.last, j);
+                let (ac_sum, ac_difference) = (a.add(c), a.sub(c));
+                let (bd_sum, bd_difference) = (b.add(d), b.sub(d));
+                ac_sum.sub(bd_sum).store(out.add(j * stride));
+                let rotated = bd_difference.times_i();
+                ac_difference.sub(rotated).store(out.add((j + quarter) * stride));
+            }
+        }
+    }
+}
+
+/// The element of a bin: the digits of its number in reverse, radix 4 from the
+/// last stage down to the bottom one.
+fn position(bin: usize, length: usize, bottom: usize) -> u32 {
+    let (mut rest, mut size, mut position) = (bin, length, 0);
+    while size > 1 {
+        let radix = if size == bottom { bottom } else { 4 };
+        size /= radix;
+        position += rest % radix * size;
+        rest /= radix;
+    }
+    position as u32
+}
+
+/// A complex vector.
+#[derive(Clone, Copy)]
+struct C<V> {
+    re: V,
+    im: V,
+}
+
+impl<V: Vector> C<V> {
+    #[inline(always)]
+    unsafe fn load(from: *const V::Scalar) -> Self {
+        // SAFETY: the caller gives one element.
+        unsafe { Self { re: V::load(from), im: V::load(from.add(V::LANES)) } }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut V::Scalar) {
+        // SAFETY: the caller gives one element.
+        unsafe {
+            self.re.store(to);
+            self.im.store(to.add(V::LANES));
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: no memory is touched.
+        unsafe { Self { re: self.re.add(other.re), im: self.im.add(other.im) } }
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: no memory is touched.
+        unsafe { Self { re: self.re.sub(other.re), im: self.im.sub(other.im) } }
+    }
+    #[inline(always)]
+    unsafe fn times_i(self) -> Self {
+        // SAFETY: no memory is touched.
+        unsafe { Self { re: V::splat(V::Scalar::default()).sub(self.im), im: self.re } }
+    }
+    /// Times the two scalars at `w`.
+    #[inline(always)]
+    unsafe fn times(self, w: *const V::Scalar) -> Self {
+        // SAFETY: the caller gives two scalars.
+        unsafe {
+            let (re, im) = (V::splat(*w), V::splat(*w.add(1)));
+            Self {
+                re: self.re.mul(re).mul_dec(self.im, im),
+                im: self.re.mul(im).mul_acc(self.im, re),
+            }
+        }
+    }
+}
+
+/// The four inputs of butterfly `j` of a stage, turned.
+#[inline(always)]
+unsafe fn twiddled<V: Vector>(
+    block: *const V::Scalar,
+    stage: &Stage<V::Scalar>,
+    j: usize,
+) -> [C<V>; 4] {
+    let quarter = stage.length / 4;
+    // SAFETY: `j` is below `quarter`, so the elements are inside the block and
+    // the table has six numbers from `6 * j` on.
+    unsafe {
+        let element = |n: usize| C::<V>::load(block.add((j + n * quarter) * 2 * V::LANES));
+        let w = stage.twiddles.as_ptr().add(6 * j);
+        [element(0), element(1).times(w), element(2).times(w.add(2)), element(3).times(w.add(4))]
+    }
+}
+
+/// The inverse transform of four values.
+#[inline(always)]
+unsafe fn four<V: Vector>([a, b, c, d]: [C<V>; 4]) -> [C<V>; 4] {
+    // SAFETY: no memory is touched.
+    unsafe {
+        let (ac_sum, ac_difference) = (a.add(c), a.sub(c));
+        let (bd_sum, bd_difference) = (b.add(d), b.sub(d));
+        let (re, im) = (bd_difference.re, bd_difference.im);
+        [
+            ac_sum.add(bd_sum),
+            C { re: ac_difference.re.sub(im), im: ac_difference.im.add(re) },
+            ac_sum.sub(bd_sum),
+            C { re: ac_difference.re.add(im), im: ac_difference.im.sub(re) },
+        ]
+    }
+}
+
+#[inline(always)]
+unsafe fn butterflies<V: Vector>(
+    block: *mut V::Scalar,
+    stage: &Stage<V::Scalar>,
+    from: usize,
+    to: usize,
+) {
+    let quarter = stage.length / 4;
+    for j in from..to {
+        // SAFETY: `j` is below `quarter`: everything is inside the block.
+        unsafe {
+            let values = four(twiddled::<V>(block, stage, j));
+            for (n, value) in values.into_iter().enumerate() {
+                value.store(block.add((j + n * quarter) * 2 * V::LANES));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn bottom4<V: Vector>(first: *mut V::Scalar, length: usize) {
+    for start in (0..length).step_by(4) {
+        // SAFETY: the caller gives `length` elements, a multiple of 4.
+        unsafe {
+            let at = |n: usize| first.add((start + n) * 2 * V::LANES);
+            let load = |n: usize| C::<V>::load(at(n));
+            let values = four([load(0), load(1), load(2), load(3)]);
+            for (n, value) in values.into_iter().enumerate() {
+                value.store(at(n));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn bottom8<V: Vector>(first: *mut V::Scalar, length: usize) {
+    for start in (0..length).step_by(8) {
+        // SAFETY: the caller gives `length` elements, a multiple of 8.
+        unsafe {
+            let at = |n: usize| first.add((start + n) * 2 * V::LANES);
+            let load = |n: usize| C::<V>::load(at(n));
+            let even = four([load(0), load(2), load(4), load(6)]);
+            let [o0, o1, o2, o3] = four([load(1), load(3), load(5), load(7)]);
+            let half = V::splat(V::Scalar::narrow(FRAC_1_SQRT_2));
+            let zero = V::splat(V::Scalar::default());
+            let o1 = C { re: o1.re.sub(o1.im).mul(half), im: o1.re.add(o1.im).mul(half) };
+            let o2 = o2.times_i();
+            let o3 = C { re: zero.sub(o3.re.add(o3.im)).mul(half), im: o3.re.sub(o3.im).mul(half) };
+            for (n, (even, odd)) in even.into_iter().zip([o0, o1, o2, o3]).enumerate() {
+                even.add(odd).store(at(n));
+                even.sub(odd).store(at(n + 4));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::plain::Plain;
+
+    #[test]
+    fn turns_are_exact_at_the_eighths() {
+        assert_eq!(turn(0, 64), (0.0, 1.0));
+        assert_eq!(turn(16, 64), (1.0, 0.0));
+        assert_eq!(turn(32, 64), (0.0, -1.0));
+        assert_eq!(turn(48, 64), (-1.0, 0.0));
+        for index in 0..200 {
+            let (sine, cosine) = (TAU * index as f64 / 64.0).sin_cos();
+            let (s, c) = turn(index, 64);
+            assert!((s - sine).abs() < 1e-14 && (c - cosine).abs() < 1e-14, "{index}");
+        }
+    }
+
+    #[test]
+    fn the_kept_half_is_the_inverse_transform() {
+        type V = Plain<f64, 2>;
+        for length in [32, 64, 128, 256, 512, 4096, 8192, 16_384] {
+            let plan = Inverse::<f64>::new(length);
+            let mut work = vec![0.0; length * 4];
+            // Lane 0 has one bin, lane 1 another; both at an odd phase.
+            let bins = [(3, 0.5, -0.25), (length - 5, 1.0, 2.0)];
+            for (lane, (bin, re, im)) in bins.into_iter().enumerate() {
+                work[plan.position(bin) * 4 + lane] = re;
+                work[plan.position(bin) * 4 + 2 + lane] = im;
+            }
+            let mut out = vec![0.0; length * 2];
+            // SAFETY: the buffers have the lengths that the plan asks for.
+            unsafe {
+                let work = work.as_mut_ptr();
+                (0..plan.leaves()).for_each(|leaf| plan.run_leaf::<V>(work, leaf));
+                for stage in 0..plan.outer_stages() {
+                    plan.run_outer::<V>(work, stage, 0, 7);
+                    plan.run_outer::<V>(work, stage, 7, plan.butterflies());
+                }
+                plan.run_last::<V>(work, out.as_mut_ptr(), 4, 0, plan.butterflies());
+            }
+            for n in 0..length / 2 {
+                for (lane, (bin, re, im)) in bins.into_iter().enumerate() {
+                    let (s, c) = turn((n + length / 2) * bin % length, length);
+                    let (wanted_re, wanted_im) = (re * c - im * s, re * s + im * c);
+                    assert!((out[n * 4 + lane] - wanted_re).abs() < 1e-13, "{length} {n}");
+                    assert!((out[n * 4 + 2 + lane] - wanted_im).abs() < 1e-13, "{length} {n}");
+                }
+            }
+        }
+    }
+}

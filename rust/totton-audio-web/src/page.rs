@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use actix_web::http::{Method, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use flate2::{Compression, Crc, write::GzEncoder};
 
 use crate::problem::Problem;
@@ -71,11 +71,6 @@ impl Page {
             .collect::<std::io::Result<_>>()?;
         Ok(Self { files })
     }
-
-    /// Bytes of all files, compressed.
-    pub fn compressed_bytes(&self) -> usize {
-        self.files.iter().map(|file| file.gzip.len()).sum()
-    }
 }
 
 /// Sends the file of the request's path: the service for every path that no other has.
@@ -104,14 +99,32 @@ pub async fn file(request: HttpRequest, page: web::Data<Page>) -> HttpResponse {
         .insert_header((header::ETAG, etag.as_str()))
         .insert_header((header::CONTENT_TYPE, file.kind));
     if wants(header::IF_NONE_MATCH, &etag) {
-        return response.status(actix_web::http::StatusCode::NOT_MODIFIED).finish();
+        return response.status(StatusCode::NOT_MODIFIED).finish();
     }
     if compressed {
-        response.insert_header((header::CONTENT_ENCODING, "gzip"));
-        response.body(file.gzip.clone())
+        response.insert_header((header::CONTENT_ENCODING, "gzip")).body(file.gzip.clone())
     } else {
         response.body(file.plain.clone())
     }
-    .respond_to(&request)
-    .map_into_boxed_body()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_page_stays_under_its_budget() {
+        let compressed: usize = Page::new().unwrap().files.iter().map(|file| file.gzip.len()).sum();
+        assert!(compressed < 150_000, "{compressed} bytes compressed; budget: 150 kB");
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("static");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
+            assert!(FILES.iter().any(|file| file.0 == path), "{name} is in static/, not in FILES");
+        }
+    }
 }

@@ -54,7 +54,7 @@ impl Service {
         let events = feed::start(settings)?;
         let source = web::Data::new(Source::new(events, closed, settings.max_event_streams()));
         let daemon = web::Data::new(Daemon::new(settings));
-        let allowed = web::Data::new(AllowedHosts(settings.allowed_hosts().clone()));
+        let allowed = web::Data::new(AllowedHosts(settings.allowed_hosts()));
         let limit = web::Data::new(BodyLimit(settings.max_body_bytes()));
         let page = web::Data::new(Page::new().map_err(|source| Error::Serve { source })?);
         let mut server = HttpServer::new(move || {

@@ -47,7 +47,7 @@ impl Default for Settings {
             telemetry: endpoint::TELEMETRY.to_owned(),
             answer: Duration::from_secs(2),
             slow_answer: Duration::from_secs(20),
-            silence: Duration::from_millis(1500),
+            silence: Duration::from_secs(2),
         }
     }
 }
@@ -102,8 +102,11 @@ impl Settings {
     }
 
     /// Names a request may be for: lower case, no port, no final dot, no brackets.
-    pub fn allowed_hosts(&self) -> &BTreeSet<String> {
-        &self.allowed_hosts
+    /// An address that is listened on is one of them: a name can be pointed
+    /// anywhere by its owner, an address cannot.
+    pub fn allowed_hosts(&self) -> BTreeSet<String> {
+        let listened = self.hosts.iter().filter(|host| !host.is_unspecified());
+        self.allowed_hosts.iter().cloned().chain(listened.map(IpAddr::to_string)).collect()
     }
 
     /// The largest request body, in bytes.
@@ -266,7 +269,17 @@ mod tests {
 
     #[test]
     fn names_are_compared_as_dns_compares_them() {
-        let settings = load("access.allowed_hosts = [\"Box.Local.\", \"[::1]\"]", &[]).unwrap();
-        assert_eq!(*settings.allowed_hosts(), ["box.local", "::1"].map(str::to_owned).into());
+        let settings = load(
+            "access.allowed_hosts = [\"Box.Local.\", \"[::1]\"]\nlisten.hosts = [\"0.0.0.0\"]",
+            &[],
+        );
+        let expected = ["box.local", "::1"].map(str::to_owned);
+        assert_eq!(settings.unwrap().allowed_hosts(), expected.into());
+    }
+
+    #[test]
+    fn an_address_that_is_listened_on_may_be_asked_for() {
+        let settings = load("listen.hosts = [\"10.0.0.7\"]", &[]).unwrap();
+        assert!(settings.allowed_hosts().contains("10.0.0.7"));
     }
 }

@@ -34,7 +34,7 @@ function hintWhileStreaming(status, now) {
 
 function show(now = performance.now()) {
   const heading = document.querySelector('[data-testid="state"]');
-  const status = telemetry?.status;
+  const status = telemetry?.status ?? null;
   const state = link === "live" ? status.state : link;
   // For tests the box that cannot be reached is away, too.
   heading.dataset.state = link === "offline" ? "away" : state;
@@ -45,17 +45,17 @@ function show(now = performance.now()) {
     showState(state, hint, state === "streaming" ? null : status.message, texts());
   } else {
     const stale = telemetry && texts().stale(Math.round((now - knownAt) / 1000));
-    const hint = [texts().states[state][1], stale].filter(Boolean).join(" ");
+    const hint = [texts().states[state][1], stale].filter(Boolean).join(language === "ja" ? "" : " ");
     showState(state, hint, link === "away" ? reason : null, texts());
   }
   controls.enable(link === "live");
-  if (!status) return;
-  showPath(status, language, texts());
-  controls.show(status);
   if (now - healthAt > HEALTH_EVERY_MS) {
     healthAt = now;
     showHealth(status, language, texts());
   }
+  if (!status) return;
+  showPath(status, language, texts());
+  controls.show(status);
 }
 
 function lose(to, why) {
@@ -69,7 +69,6 @@ function lose(to, why) {
 function choose(chosen) {
   language = chosen;
   translate(language, texts());
-  controls.translate();
   inputMeters.translate(texts().fromPc, texts());
   outputMeters.translate(texts().toDac, texts());
   healthAt = -Infinity;
@@ -102,7 +101,7 @@ listen({
     outputMeters.show(message.levels.output_peak_dbfs, now);
     show(now);
   },
-  away: (message) => lose("away", message.reason),
+  away: (message) => lose("away", `${message.reason}. ${message.action}`),
   offline: () => lose("offline", null),
 });
 

@@ -61,10 +61,6 @@ export class Controls {
     }
   }
 
-  translate() {
-    this.#showMute(this.#mute.ariaPressed === "true");
-  }
-
   #showGain(db) {
     const text = `${db.toFixed(1).replace("-", "−")} dB`;
     this.#gainValue.textContent = text;
@@ -74,7 +70,6 @@ export class Controls {
 
   #showMute(mute) {
     this.#mute.ariaPressed = String(mute);
-    this.#mute.querySelector("span").textContent = this.#texts()[mute ? "muted" : "mute"];
   }
 
   // While the slider moves only the newest value matters: one request at a time, then the last.

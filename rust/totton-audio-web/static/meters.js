@@ -113,7 +113,7 @@ class Row {
 
   #draw() {
     this.#cover.style.transform = `scaleX(${(1 - share(this.#level)).toFixed(4)})`;
-    this.#held.style.transform = `translateX(${(share(this.#peak) * 100 - 100).toFixed(2)}%)`;
+    this.#held.style.transform = `translateX(${(share(this.#peak) * 101 - 101).toFixed(2)}%)`;
     this.#held.classList.toggle("over", this.#peak >= -0.1);
   }
 }

@@ -2,7 +2,7 @@
 
 const en = {
   language: "Language", path: "Signal path", pc: "PC", box: "Box", levels: "Levels",
-  volume: "Volume", gain: "Gain", mute: "Mute", muted: "Muted", health: "Health", actions: "Service",
+  volume: "Volume", gain: "Gain", mute: "Mute", health: "Health", actions: "Service",
   restart: "Restart the stream",
   restartAbout: "Closes both devices and opens them again. The sound stops for a moment.",
   reload: "Reload filter and settings",
@@ -40,7 +40,7 @@ const en = {
 
 const ja = {
   language: "言語", path: "信号の流れ", pc: "PC", box: "本体", levels: "レベル",
-  volume: "音量", gain: "ゲイン", mute: "ミュート", muted: "ミュート中", health: "動作状況", actions: "操作",
+  volume: "音量", gain: "ゲイン", mute: "ミュート", health: "動作状況", actions: "操作",
   restart: "ストリームを再開",
   restartAbout: "入出力をいったん閉じて開き直します。音が一瞬途切れます。",
   reload: "フィルタと設定を再読込",

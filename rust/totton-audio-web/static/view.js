@@ -36,7 +36,7 @@ function showDevice(side, device, language, texts) {
   rate.dataset.hz = device ? device.rate : "";
   say(
     byTest(`${side}-format`),
-    device ? `${bitsOf(device.format, texts)} · ${texts.channels(device.channels)}` : "–",
+    device ? `${bitsOf(device.format, texts)} · ${texts.channels(device.channels)}` : "",
   );
   say(byTest(`${side}-name`), device ? `${device.name} · ${device.format}` : "");
   document.getElementById(`node-${side}`).classList.toggle("absent", !device);
@@ -44,7 +44,7 @@ function showDevice(side, device, language, texts) {
 
 function showEngine(engine, language, texts) {
   say(byTest("ratio"), engine ? `× ${engine.ratio}` : "–");
-  say(byTest("taps"), engine ? texts.taps(engine.taps.toLocaleString(language)) : "–");
+  say(byTest("taps"), engine ? texts.taps(engine.taps.toLocaleString(language)) : "");
   const backend = engine && (texts.backends[engine.backend] ?? engine.backend);
   say(byTest("backend"), engine ? `${backend} · ${texts.float(engine.precision_bits)}` : "");
   say(byTest("filter"), engine ? engine.filter.split("/").pop() : "");
@@ -80,32 +80,32 @@ function showCounter(list, key, value, bad, texts) {
   entry.classList.toggle("bad", bad);
 }
 
-/** Counters, last fault, version of the daemon. */
+/** Counters, last fault, version of the daemon; `status` is null while nothing is known. */
 export function showHealth(status, language, texts) {
-  const { engine, counters } = status;
-  const count = (name) => (counters[name] ?? 0).toLocaleString(language);
+  const { engine, counters } = status ?? {};
+  const count = (name) => counters?.[name]?.toLocaleString(language) ?? "–";
   const load = engine?.load.toLocaleString(language, { style: "percent", maximumFractionDigits: 1 });
   const list = document.getElementById("counters");
   for (const [key, value, bad = false] of [
-    ["uptime", uptime(status.uptime_seconds, texts)],
+    ["uptime", status ? uptime(status.uptime_seconds, texts) : "–"],
     ["load", load ?? "–", engine?.load > 0.9],
-    ["inputBuffer", milliseconds(status.input, language)],
-    ["outputBuffer", milliseconds(status.output, language)],
+    ["inputBuffer", milliseconds(status?.input, language)],
+    ["outputBuffer", milliseconds(status?.output, language)],
     ["stream_starts", count("stream_starts")],
     ["reloads", count("reloads")],
-    ["capture_xruns", count("capture_xruns"), counters.capture_xruns > 0],
-    ["playback_xruns", count("playback_xruns"), counters.playback_xruns > 0],
+    ["capture_xruns", count("capture_xruns"), counters?.capture_xruns > 0],
+    ["playback_xruns", count("playback_xruns"), counters?.playback_xruns > 0],
     ["input_pauses", count("input_pauses")],
-    ["clipped_samples", count("clipped_samples"), counters.clipped_samples > 0],
+    ["clipped_samples", count("clipped_samples"), counters?.clipped_samples > 0],
     ["input_frames", count("input_frames")],
     ["output_frames", count("output_frames")],
   ]) {
     showCounter(list, key, value, bad, texts);
   }
   const fault = byTest("last-error");
-  fault.hidden = !status.last_error;
-  say(fault.querySelector("span"), status.last_error ?? "");
-  say(byTest("daemon-version"), status.version);
+  fault.hidden = !status?.last_error;
+  say(fault.querySelector("span"), status?.last_error ?? "");
+  say(byTest("daemon-version"), status?.version ?? "–");
 }
 
 /** The fixed texts of the page. */

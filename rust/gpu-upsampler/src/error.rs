@@ -11,7 +11,7 @@ use thiserror::Error;
 pub enum Error {
     #[error("cannot read the configuration {}: {source}", file.display())]
     ConfigRead { file: PathBuf, source: io::Error },
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {}", file.display(), source.to_string().trim_end())]
     ConfigParse { file: PathBuf, source: Box<toml::de::Error> },
     #[error("{}: {key} is {found}; accepted: {accepted}", file.display())]
     ConfigValue { file: PathBuf, key: &'static str, found: String, accepted: String },

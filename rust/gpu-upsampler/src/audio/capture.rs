@@ -28,6 +28,7 @@ pub(super) fn run(
     let frames = layout.period_frames.max(1) * 4;
     let mut bytes = vec![0; frames * layout.frame_bytes()];
     let mut planes = vec![vec![0.0; frames]; layout.channels];
+    device.start()?;
     let mut heard = Instant::now();
     while !orders.ended() {
         flow.capture_turns.fetch_add(1, Relaxed);

@@ -299,6 +299,19 @@ impl Config {
                 ),
             );
         }
+        let lowest = match capture.rate {
+            CaptureRate::Auto => INPUT_RATES[0],
+            CaptureRate::Fixed(rate) => rate,
+        };
+        let block = Duration::from_secs_f64(self.engine.block_frames as f64 / f64::from(lowest));
+        // Sound comes a block at a time: with less in the buffer it runs dry between two blocks.
+        if block > playback.prefill {
+            return wrong(
+                "engine.block_frames",
+                format!("{} ({block:.1?} at {lowest} Hz)", self.engine.block_frames),
+                format!("blocks of at most playback.prefill_ms, {:?}", playback.prefill),
+            );
+        }
         if self.engine.backend == Backend::Cuda {
             return wrong(
                 "engine.backend",

@@ -27,6 +27,7 @@ fn an_error_names_file_line_key_and_what_is_accepted() {
         ("[capture]\nformats = [\"S8\"]", &["S8", "S16_LE", "S24_3LE", "S24_LE", "S32_LE"]),
         ("[playback]\nformats = []", &["formats", "empty", "S32_LE"]),
         ("[engine]\nblock_frames = 1000", &["1000", "power of two from 64 to 65536"]),
+        ("[engine]\nblock_frames = 8192", &["engine.block_frames", "8192", "185.8ms", "100ms"]),
         ("[engine]\nratio = 3", &["ratio", "3", "1, 2, 4, 8, 16"]),
         ("[engine]\nbackend = \"opencl\"", &["opencl", "auto", "cpu", "cuda"]),
         ("[engine]\nbackend = \"cuda\"", &["engine.backend", "no CUDA engine", "\"cpu\""]),

@@ -48,9 +48,15 @@ impl Layout {
     }
 }
 
-/// An open, running input.
+/// An open input.
 pub trait CaptureDevice: Send {
     fn layout(&self) -> &Layout;
+
+    /// Starts it: from now on it must be read, or it overruns.
+    ///
+    /// # Errors
+    /// When it went away meanwhile.
+    fn start(&mut self) -> Result<(), Error>;
 
     /// Waits at most `timeout`, then fills `bytes` with whole frames as far as
     /// they have come; tells how many frames. 0: nothing came.
@@ -88,7 +94,7 @@ pub trait AudioDevices: Send {
     /// When the input is absent or does not tell its rate.
     fn input_rate(&mut self, config: &Capture) -> Result<Option<u32>, Error>;
 
-    /// Opens and starts the input at `rate` Hz.
+    /// Opens the input at `rate` Hz.
     ///
     /// # Errors
     /// When it is absent, busy, or refuses what the configuration asks for.

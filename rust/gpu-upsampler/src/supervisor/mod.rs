@@ -15,6 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use totton_protocol::State;
 
 pub use self::open::EngineBuilder;
@@ -132,7 +133,7 @@ impl Supervisor {
             }
         }
         self.plan.notifier.stopping();
-        self.tell(State::Stopping, "Stopping");
+        self.tell(State::Stopping, "Stopping", Level::Info);
         self.close();
         log::info!("Stopped");
     }
@@ -180,7 +181,7 @@ impl Supervisor {
                 if !only_idle && self.board.facts().message != message {
                     self.board.facts().last_error = Some(message.clone());
                 }
-                self.tell(state, &message);
+                self.tell(state, &message, if only_idle { Level::Info } else { Level::Warn });
                 self.phase = Phase::Waiting { next: Instant::now() + RETRY };
             }
         }
@@ -232,7 +233,7 @@ impl Supervisor {
             }
         }
         let rate_changed = *other_rate >= RATE_TURNS;
-        self.tell(state, &message);
+        self.tell(state, &message, Level::Info);
         if rate_changed {
             log::info!("The computer has changed its rate");
             let _ = self.restart();
@@ -325,7 +326,7 @@ impl Supervisor {
     }
 
     /// Puts state and message on the board; logs and tells systemd what is new.
-    fn tell(&self, state: State, message: &str) {
+    fn tell(&self, state: State, message: &str, level: Level) {
         {
             let mut facts = self.board.facts();
             if facts.state == state && facts.message == message {
@@ -334,10 +335,7 @@ impl Supervisor {
             facts.state = state;
             message.clone_into(&mut facts.message);
         }
-        match state {
-            State::WaitingForDac => log::warn!("{message}"),
-            _ => log::info!("{message}"),
-        }
+        log::log!(level, "{message}");
         self.plan.notifier.status(message);
     }
 

@@ -79,12 +79,12 @@ pub(super) fn open(
     })?;
     let ratio = u32::try_from(config.engine.ratio).unwrap_or(u32::MAX);
     let channels = config.capture.channels;
-    let made = build_engine(&config.engine, &filter.filter, channels).map_err(engine)?;
-    // The DAC first: an input that is open and not read overruns.
+    // The DAC after the input: where the input is refused again and again, no DAC's relay clicks.
+    let capture = devices.open_capture(&config.capture, rate).map_err(input)?;
     let playback = devices
         .open_playback(&config.playback, &name, rate.saturating_mul(ratio), channels)
         .map_err(dac)?;
-    let capture = devices.open_capture(&config.capture, rate).map_err(input)?;
+    let made = build_engine(&config.engine, &filter.filter, channels).map_err(engine)?;
     let parts = Parts {
         capture,
         engine: made,

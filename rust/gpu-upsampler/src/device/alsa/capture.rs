@@ -25,7 +25,6 @@ impl AlsaCapture {
             buffer: config.buffer,
         };
         let (pcm, layout) = open(&config.device, Direction::Capture, &wanted)?;
-        pcm.start().map_err(|source| running_error(&config.device, source))?;
         Ok(Self { pcm, layout })
     }
 
@@ -49,6 +48,10 @@ impl AlsaCapture {
 impl CaptureDevice for AlsaCapture {
     fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        self.pcm.start().map_err(|source| running_error(&self.layout.name, source))
     }
 
     fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error> {

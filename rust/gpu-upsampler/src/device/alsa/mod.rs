@@ -38,6 +38,7 @@ impl AlsaDevices {
 impl AudioDevices for AlsaDevices {
     fn input_rate(&mut self, config: &config::Capture) -> Result<Option<u32>, Error> {
         if let config::CaptureRate::Fixed(rate) = config.rate {
+            card::check_present(&config.device, Direction::Capture)?;
             return Ok(Some(rate));
         }
         let control = match self.rate_control.take() {

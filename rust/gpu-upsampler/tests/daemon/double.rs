@@ -1,0 +1,250 @@
+//! Sound devices whose clock, content and faults a test controls.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gpu_upsampler::Error;
+use gpu_upsampler::config::{Capture, Playback};
+use gpu_upsampler::device::{AudioDevices, CaptureDevice, Layout, PlaybackDevice};
+
+pub const INPUT: &str = "input";
+pub const DAC: &str = "dac";
+
+/// What the machine is like; tests change it while the daemon runs.
+pub struct World {
+    pub input_present: bool,
+    pub dac_present: bool,
+    pub dac_busy: bool,
+    /// The rate that the host has chosen; `None`: it sends nothing.
+    pub host_rate: Option<u32>,
+    /// What the host sends, as bytes of the capture format; silence afterwards or nothing.
+    pub sent: Vec<u8>,
+    pub silence_afterwards: bool,
+    /// Everything that the DAC took since it was last opened.
+    pub played: Vec<u8>,
+    pub capture_xruns: u32,
+    pub playback_xruns: u32,
+    /// Device calls that come back only after a minute.
+    pub stuck: bool,
+    /// How much faster than sound the clocks of both devices run.
+    pub speed: f64,
+    pub openings: u32,
+    position: usize,
+}
+
+/// The machine: a handle for the test and for the daemon.
+#[derive(Clone)]
+pub struct Machine(Arc<Mutex<World>>);
+
+impl Machine {
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(World {
+            input_present: true,
+            dac_present: true,
+            dac_busy: false,
+            host_rate: Some(44_100),
+            sent: vec![],
+            silence_afterwards: true,
+            played: vec![],
+            capture_xruns: 0,
+            playback_xruns: 0,
+            stuck: false,
+            speed: 1.0,
+            openings: 0,
+            position: 0,
+        })))
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    fn stay_if_stuck(&self) {
+        if self.world().stuck {
+            thread::sleep(Duration::from_secs(60));
+        }
+    }
+}
+
+/// A clock that has ticked off `frames` frames of `rate` Hz.
+struct Clock {
+    started: Instant,
+    frames: f64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { started: Instant::now(), frames: 0.0 }
+    }
+
+    /// Frames since the last call.
+    fn tick(&mut self, rate: u32, speed: f64) -> f64 {
+        let now = self.started.elapsed().as_secs_f64() * f64::from(rate) * speed;
+        let passed = now - self.frames;
+        self.frames = now;
+        passed
+    }
+}
+
+fn layout(
+    name: &str,
+    rate: u32,
+    channels: usize,
+    config: &[gpu_upsampler::sample::SampleFormat],
+) -> Layout {
+    Layout {
+        name: name.to_owned(),
+        rate,
+        channels,
+        format: config[0],
+        period_frames: rate as usize / 200,
+        buffer_frames: rate as usize / 10,
+    }
+}
+
+impl AudioDevices for Machine {
+    fn input_rate(&mut self, _: &Capture) -> Result<Option<u32>, Error> {
+        let world = self.world();
+        if world.input_present {
+            Ok(world.host_rate)
+        } else {
+            Err(Error::DeviceAbsent { device: INPUT.to_owned(), hint: "unplugged".to_owned() })
+        }
+    }
+
+    fn open_capture(
+        &mut self,
+        config: &Capture,
+        rate: u32,
+    ) -> Result<Box<dyn CaptureDevice>, Error> {
+        self.world().position = 0;
+        let layout = layout(INPUT, rate, config.channels, &config.formats);
+        let clock = Clock::new();
+        Ok(Box::new(Input { machine: self.clone(), layout, clock, due: 0.0, started: false }))
+    }
+
+    fn find_playback(&mut self, _: &Playback) -> Result<String, Error> {
+        if self.world().dac_present {
+            Ok(DAC.to_owned())
+        } else {
+            Err(Error::DeviceAbsent { device: DAC.to_owned(), hint: "unplugged".to_owned() })
+        }
+    }
+
+    fn open_playback(
+        &mut self,
+        config: &Playback,
+        name: &str,
+        rate: u32,
+        channels: usize,
+    ) -> Result<Box<dyn PlaybackDevice>, Error> {
+        let mut world = self.world();
+        if world.dac_busy {
+            return Err(Error::DeviceBusy { device: name.to_owned() });
+        }
+        world.openings += 1;
+        world.played.clear();
+        let layout = layout(name, rate, channels, &config.formats);
+        let clock = Clock::new();
+        Ok(Box::new(Output { machine: self.clone(), layout, clock, queued: 0.0 }))
+    }
+}
+
+struct Input {
+    machine: Machine,
+    layout: Layout,
+    clock: Clock,
+    /// Frames that have come and not been read.
+    due: f64,
+    started: bool,
+}
+
+impl CaptureDevice for Input {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn start(&mut self) -> Result<(), Error> {
+        self.started = true;
+        Ok(())
+    }
+
+    fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error> {
+        assert!(self.started, "read before it was started");
+        self.machine.stay_if_stuck();
+        thread::sleep(timeout.min(Duration::from_millis(2)));
+        let mut world = self.machine.world();
+        if !world.input_present {
+            return Err(Error::DeviceGone { device: INPUT.to_owned() });
+        }
+        if world.capture_xruns > 0 {
+            world.capture_xruns -= 1;
+            return Err(Error::Xrun { device: INPUT.to_owned() });
+        }
+        self.due += self.clock.tick(self.layout.rate, world.speed);
+        let frame = self.layout.frame_bytes();
+        let wanted = (self.due as usize).min(bytes.len() / frame);
+        let left = &world.sent[world.position..];
+        let count = if left.is_empty() && world.silence_afterwards && world.host_rate.is_some() {
+            bytes[..wanted * frame].fill(0);
+            wanted
+        } else {
+            let count = wanted.min(left.len() / frame);
+            bytes[..count * frame].copy_from_slice(&left[..count * frame]);
+            world.position += count * frame;
+            count
+        };
+        // What a host does not send does not pile up.
+        self.due = if count == 0 { 0.0 } else { self.due - count as f64 };
+        drop(world);
+        if count == 0 {
+            thread::sleep(timeout.saturating_sub(Duration::from_millis(2)));
+        }
+        Ok(count)
+    }
+}
+
+struct Output {
+    machine: Machine,
+    layout: Layout,
+    clock: Clock,
+    queued: f64,
+}
+
+impl PlaybackDevice for Output {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn write(&mut self, bytes: &[u8], timeout: Duration) -> Result<usize, Error> {
+        self.machine.stay_if_stuck();
+        let free = self.layout.buffer_frames - self.queued_frames();
+        if free < self.layout.period_frames {
+            thread::sleep(timeout.min(Duration::from_millis(2)));
+        }
+        let mut world = self.machine.world();
+        if !world.dac_present {
+            return Err(Error::DeviceGone { device: DAC.to_owned() });
+        }
+        if world.playback_xruns > 0 {
+            world.playback_xruns -= 1;
+            return Err(Error::Xrun { device: DAC.to_owned() });
+        }
+        let frame = self.layout.frame_bytes();
+        let count = free.min(bytes.len() / frame);
+        world.played.extend_from_slice(&bytes[..count * frame]);
+        self.queued += count as f64;
+        Ok(count)
+    }
+
+    fn queued_frames(&mut self) -> usize {
+        let speed = self.machine.world().speed;
+        self.queued = (self.queued - self.clock.tick(self.layout.rate, speed)).max(0.0);
+        self.queued as usize
+    }
+
+    fn drain(&mut self, _: Duration) {
+        self.machine.stay_if_stuck();
+    }
+}

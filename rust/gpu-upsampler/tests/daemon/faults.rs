@@ -1,0 +1,114 @@
+//! What devices do, and how the stream survives it.
+
+use std::time::Duration;
+
+use totton_protocol::{Command, State};
+
+use crate::double::{DAC, INPUT, Machine};
+use crate::running::{RATIO, Running, Setup, until};
+
+#[test]
+fn a_dac_that_goes_and_returns_plays_again() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon.machine.world().dac_present = false;
+    let status = daemon.until_state(State::WaitingForDac);
+    assert!(status.message.contains("dac is not there: unplugged"), "{}", status.message);
+    assert!(status.input.is_none() && status.output.is_none());
+    daemon.machine.world().dac_present = true;
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!(status.counters.stream_starts, 2);
+    assert_eq!(status.output.unwrap().name, DAC);
+    until("sound again", || (!daemon.machine.world().played.is_empty()).then_some(()));
+}
+
+#[test]
+fn an_input_that_goes_and_returns_is_heard_again() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon.machine.world().input_present = false;
+    let status = until("the input is missed", || {
+        Some(daemon.status()).filter(|s| s.message.contains("input is not there"))
+    });
+    assert_eq!(status.state, State::WaitingForInput);
+    daemon.machine.world().input_present = true;
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!(status.counters.stream_starts, 2);
+    assert_eq!(status.input.unwrap().name, INPUT);
+}
+
+#[test]
+fn everything_that_is_missing_is_named() {
+    let machine = Machine::new();
+    (machine.world().dac_present, machine.world().input_present) = (false, false);
+    let daemon = Running::start(machine, Setup::default());
+    let message = daemon.until_state(State::WaitingForDac).message;
+    assert!(message.contains("dac is not there") && message.contains("input is not there"));
+}
+
+#[test]
+fn a_dac_that_is_busy_at_the_start_is_waited_for() {
+    let machine = Machine::new();
+    machine.world().dac_busy = true;
+    let daemon = Running::start(machine, Setup::default());
+    let status = daemon.until_state(State::WaitingForDac);
+    assert!(status.message.contains("dac is in use by another program"), "{}", status.message);
+    assert_eq!(status.last_error, Some(status.message));
+    daemon.machine.world().dac_busy = false;
+    daemon.until_state(State::Streaming);
+}
+
+#[test]
+fn xruns_are_counted_and_the_stream_goes_on() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    (daemon.machine.world().capture_xruns, daemon.machine.world().playback_xruns) = (2, 3);
+    let status = daemon.until_status("the xruns", |status| {
+        status.counters.capture_xruns == 2 && status.counters.playback_xruns == 3
+    });
+    let before = status.counters.output_frames;
+    let status = daemon.until_status("it goes on", |s| s.counters.output_frames > before + 10_000);
+    assert_eq!((status.state, status.counters.stream_starts), (State::Streaming, 1));
+}
+
+#[test]
+fn a_new_rate_of_the_host_is_followed() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    assert_eq!(daemon.until_state(State::Streaming).output.unwrap().rate, 44_100 * RATIO as u32);
+    daemon.machine.world().host_rate = Some(96_000);
+    let status = daemon.until_status("the new rate", |status| {
+        status.input.as_ref().is_some_and(|input| input.rate == 96_000)
+    });
+    assert_eq!(status.output.unwrap().rate, 96_000 * RATIO as u32);
+}
+
+#[test]
+fn a_host_without_a_rate_is_waited_for() {
+    let machine = Machine::new();
+    machine.world().host_rate = None;
+    let daemon = Running::start(machine, Setup::default());
+    let status = daemon.until_state(State::WaitingForInput);
+    assert_eq!(status.last_error, None, "an idle host is no fault");
+    daemon.machine.world().host_rate = Some(48_000);
+    assert_eq!(daemon.until_state(State::Streaming).input.unwrap().rate, 48_000);
+}
+
+#[test]
+fn the_end_comes_in_time_with_stuck_devices() {
+    let mut daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon.machine.world().stuck = true;
+    std::thread::sleep(Duration::from_millis(50));
+    let took = daemon.terminate();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
+#[test]
+fn a_restart_with_a_stuck_device_is_refused_with_the_reason() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon.machine.world().stuck = true;
+    let error = daemon.client.call(Command::RestartStream).unwrap_err().to_string();
+    assert!(error.contains("a device is stuck"), "{error}");
+    assert!(daemon.status().last_error.unwrap().contains("does not end"));
+}

@@ -1,0 +1,12 @@
+//! The whole daemon in one process, on devices that a test controls.
+//!
+//! - [`double`]: those devices; [`running`]: a daemon on them, with its systemd
+//! - [`stream`]: what comes out; [`faults`]: what devices do
+//! - [`control`]: what the sockets answer; [`systemd`]: what systemd hears
+
+mod control;
+mod double;
+mod faults;
+mod running;
+mod stream;
+mod systemd;

@@ -1,0 +1,162 @@
+//! A daemon that runs in this process, and the systemd that listens to it.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use gpu_upsampler::backend::{self, FilterSet};
+use gpu_upsampler::config::Config;
+use gpu_upsampler::notify::Notifier;
+use gpu_upsampler::supervisor::{EngineBuilder, Event, Plan};
+use gpu_upsampler::{Error, daemon};
+use tempfile::TempDir;
+use totton_dsp::{DesignSpec, design};
+use totton_protocol::{Client, Command, State, Status, endpoint};
+
+use crate::double::Machine;
+
+pub const RATIO: usize = 4;
+pub const BLOCK: usize = 256;
+
+/// Waits until `done` says something, for at most ten seconds.
+pub fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What a test wants otherwise.
+pub struct Setup {
+    /// Appended to the configuration; its tables must be other than `capture`, `engine`, `filter`.
+    pub config: String,
+    pub capture: String,
+    pub watchdog: Option<Duration>,
+    pub build_engine: EngineBuilder,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            config: String::new(),
+            capture: "rate = \"auto\"".to_owned(),
+            watchdog: None,
+            build_engine: Box::new(backend::build),
+        }
+    }
+}
+
+/// A running daemon; dropping it ends it.
+pub struct Running {
+    pub machine: Machine,
+    pub folder: TempDir,
+    pub events: Sender<Event>,
+    pub systemd: UnixDatagram,
+    pub client: Client,
+    thread: Option<JoinHandle<Result<(), Error>>>,
+}
+
+impl Running {
+    pub fn start(machine: Machine, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        let spec = DesignSpec {
+            taps: 1500,
+            ratio: RATIO as u32,
+            attenuation_db: 100.0,
+            ..DesignSpec::default()
+        };
+        design(&spec, &mut |_, _| {}).unwrap().save(&place("taps.filter")).unwrap();
+        fs::write(place("upsampler.toml"), config_text(&folder, &setup)).unwrap();
+
+        let systemd = UnixDatagram::bind(place("notify")).unwrap();
+        systemd.set_nonblocking(true).unwrap();
+        let config_file = place("upsampler.toml");
+        let config = Config::load(&config_file).unwrap();
+        let plan = Plan {
+            filters: FilterSet::load(&config).unwrap(),
+            config,
+            config_file,
+            devices: Box::new(machine.clone()),
+            build_engine: setup.build_engine,
+            notifier: Notifier::to(place("notify").as_os_str()).unwrap(),
+            watchdog: setup.watchdog,
+        };
+        let (events, received) = daemon::events();
+        let (runtime, sender) = (folder.path().to_owned(), events.clone());
+        let thread = std::thread::spawn(move || daemon::run(plan, &runtime, (sender, received)));
+        let control = format!("ipc://{}", place(endpoint::CONTROL_FILE).display());
+        let client = Client::with_endpoint(control, Duration::from_secs(5));
+        Self { machine, folder, events, systemd, client, thread: Some(thread) }
+    }
+
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn status(&self) -> Status {
+        self.client.call(Command::Status).unwrap()
+    }
+
+    /// Waits for a state; gives the status that has it.
+    pub fn until_state(&self, state: State) -> Status {
+        until(&format!("{state:?}"), || Some(self.status()).filter(|s| s.state == state))
+    }
+
+    /// Waits for a status that `is` so.
+    pub fn until_status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
+        until(what, || Some(self.status()).filter(&is))
+    }
+
+    /// What systemd has heard and not yet been asked for.
+    pub fn heard(&self) -> Vec<String> {
+        let mut heard = vec![];
+        let mut buffer = [0; 4096];
+        loop {
+            match self.systemd.recv(&mut buffer) {
+                Ok(n) => heard.push(String::from_utf8_lossy(&buffer[..n]).into_owned()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return heard,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Ends the daemon; tells how long that took.
+    pub fn terminate(&mut self) -> Duration {
+        let started = Instant::now();
+        let _ = self.events.send(Event::Terminate);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap().unwrap();
+        }
+        started.elapsed()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.terminate();
+        }
+    }
+}
+
+fn config_text(folder: &TempDir, setup: &Setup) -> String {
+    let Setup { config, capture, .. } = setup;
+    let filter = folder.path().join("taps.filter");
+    format!(
+        "startup_grace_seconds = 0.5\n\
+         [capture]\n{capture}\n\
+         [engine]\nratio = {RATIO}\nblock_frames = {BLOCK}\n\
+         [filter]\npath = {filter:?}\n\
+         [realtime]\npriority = 0\nlock_memory = false\n\
+         {config}\n"
+    )
+}

@@ -1,0 +1,162 @@
+//! What comes out of the DAC.
+
+use gpu_upsampler::render::{Job, render};
+use gpu_upsampler::sample::{Encoding, SampleFormat, decode};
+use gpu_upsampler::wav::{Reader, Spec, Writer};
+use totton_protocol::{Command, State};
+
+use crate::double::Machine;
+use crate::running::{BLOCK, RATIO, Running, Setup, until};
+
+/// Frames that the fade-in of 50 ms changes, at 44.1 kHz times the ratio.
+const FADE_FRAMES: usize = 44_100 * RATIO / 20;
+
+/// Stereo noise of a quarter of full scale (the filter overshoots), from a linear congruential generator.
+fn noise(frames: usize) -> Vec<Vec<f64>> {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        f64::from((state >> 33) as i32 - (1 << 30)) / 2f64.powi(32)
+    };
+    (0..2).map(|_| (0..frames).map(|_| next()).collect()).collect()
+}
+
+fn samples(format: SampleFormat, bytes: &[u8]) -> Vec<Vec<f64>> {
+    let mut planes = vec![vec![0.0; bytes.len() / 2 / format.bytes()]; 2];
+    decode(format, bytes, &mut planes);
+    planes
+}
+
+#[test]
+fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
+    for (input, output) in [
+        (SampleFormat::S32, SampleFormat::S32),
+        (SampleFormat::S16, SampleFormat::S24In3),
+        (SampleFormat::S24In3, SampleFormat::S16),
+    ] {
+        // Blocks that are whole at the end: the last would wait for more input otherwise.
+        let frames = BLOCK * 40;
+        let planes = noise(frames);
+        let mut sent = vec![0; frames * 2 * input.bytes()];
+        gpu_upsampler::sample::encode(input, &planes, 0..frames, &mut sent);
+        let machine = Machine::new();
+        machine.world().sent = sent;
+        machine.world().speed = 20.0;
+        let setup = Setup {
+            capture: format!("rate = \"auto\"\nformats = [{:?}]", input.name()),
+            config: format!("[playback]\nformats = [{:?}]", output.name()),
+            ..Setup::default()
+        };
+        let daemon = Running::start(machine, setup);
+        let bytes = frames * RATIO * 2 * output.bytes();
+        let played = until("the DAC has it all", || {
+            let played = &daemon.machine.world().played;
+            (played.len() >= bytes).then(|| played[..bytes].to_vec())
+        });
+
+        let spec = Spec { rate: 44_100, channels: 2, encoding: Encoding::Integer(input) };
+        let mut writer = Writer::create(&daemon.place("in.wav"), spec).unwrap();
+        writer.write(&planes, frames).unwrap();
+        writer.finish().unwrap();
+        let job = Job {
+            input: daemon.place("in.wav"),
+            output: daemon.place("out.wav"),
+            filter: Some(daemon.place("taps.filter")),
+            block_frames: Some(BLOCK),
+            precision: Some(gpu_upsampler::config::Precision::F64),
+            encoding: Encoding::Integer(output),
+        };
+        render(&job, || unreachable!("all is given"), |_| ()).unwrap();
+        let mut expected = vec![vec![0.0; frames * RATIO]; 2];
+        Reader::open(&job.output).unwrap().read(&mut expected, frames * RATIO).unwrap();
+        let played = samples(output, &played);
+        for channel in 0..2 {
+            assert!(
+                played[channel][FADE_FRAMES..] == expected[channel][FADE_FRAMES..],
+                "{input:?} to {output:?}, channel {channel}"
+            );
+            assert!(expected[channel][FADE_FRAMES..].iter().any(|s| *s != 0.0));
+        }
+        let counters = daemon.status().counters;
+        let events = (counters.capture_xruns, counters.playback_xruns, counters.clipped_samples);
+        assert_eq!(events, (0, 0, 0));
+    }
+}
+
+/// A host that sends a constant: every step in the output is then the daemon's own.
+fn constant(level: f64, seconds: f64) -> Vec<u8> {
+    let sample = ((level * f64::from(i32::MAX)) as i32).to_le_bytes();
+    sample.repeat((44_100.0 * seconds) as usize * 2)
+}
+
+fn left(bytes: &[u8]) -> Vec<f64> {
+    samples(SampleFormat::S32, bytes).swap_remove(0)
+}
+
+fn steepest(samples: &[f64]) -> f64 {
+    samples.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn gain_mute_and_the_end_are_ramps() {
+    let machine = Machine::new();
+    machine.world().sent = constant(0.5, 60.0);
+    let mut daemon = Running::start(machine, Setup::default());
+    let last = |daemon: &Running| {
+        let world = daemon.machine.world();
+        left(&world.played[world.played.len().saturating_sub(8)..]).first().copied()
+    };
+    let until_level = |daemon: &Running, level: f64| {
+        until(&format!("{level}"), || last(daemon).filter(|sample| (sample - level).abs() < 1e-3))
+    };
+    until_level(&daemon, 0.5);
+    assert_eq!(daemon.client.call(Command::SetMute { mute: true }).unwrap().mute, true);
+    until_level(&daemon, 0.0);
+    daemon.client.call(Command::SetMute { mute: false }).unwrap();
+    let status = daemon.client.call(Command::SetGain { gain_db: -20.0 }).unwrap();
+    assert_eq!((status.mute, status.gain_db), (false, -20.0));
+    until_level(&daemon, 0.05);
+    daemon.client.call(Command::SetGain { gain_db: 0.0 }).unwrap();
+    until_level(&daemon, 0.5);
+    daemon.terminate();
+    let played = left(&daemon.machine.world().played);
+    assert!(played.last().unwrap().abs() < 1e-3, "faded out at the end");
+    // The filter's own edge comes while the fade-in is still low. A ramp of 0.5 over 50 ms at
+    // 176.4 kHz climbs 5.7e-5 a frame; a step of any of these would be 0.05 at the least.
+    assert!(steepest(&played) < 1e-3, "{}", steepest(&played));
+}
+
+#[test]
+fn what_is_too_loud_is_limited_and_counted() {
+    let machine = Machine::new();
+    // A filter overshoots on a square wave of full scale.
+    let (high, low) = (i32::MAX.to_le_bytes(), i32::MIN.to_le_bytes());
+    let period: Vec<u8> = [high.repeat(2 * 20), low.repeat(2 * 20)].concat();
+    machine.world().sent = period.repeat(44_100 / 40 * 60);
+    let daemon = Running::start(machine, Setup::default());
+    let status = daemon.until_status("clipping", |status| status.counters.clipped_samples > 0);
+    assert_eq!(status.state, State::Streaming);
+}
+
+#[test]
+fn a_host_that_pauses_is_played_silence_and_heard_again() {
+    let machine = Machine::new();
+    machine.world().sent = constant(0.5, 0.5);
+    machine.world().silence_afterwards = false;
+    let daemon = Running::start(machine, Setup::default());
+    let status = daemon.until_state(State::WaitingForInput);
+    assert!(status.output.is_some(), "the DAC stays open");
+    let played = status.counters.output_frames;
+    let status = daemon.until_status("silence is played", |status| {
+        status.counters.output_frames > played + 50_000
+    });
+    assert_eq!(status.counters.input_pauses, 1);
+    assert_eq!(left(&daemon.machine.world().played).last().copied(), Some(0.0));
+    // Silence goes at the DAC's pace: it is not made as fast as the engine can.
+    let seconds = status.counters.output_frames as f64 / (44_100.0 * RATIO as f64);
+    assert!(seconds < status.uptime_seconds + 0.5, "{seconds} s of sound: {status:?}");
+    let more = constant(0.25, 60.0);
+    daemon.machine.world().sent.extend_from_slice(&more);
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!(status.counters.stream_starts, 1);
+}

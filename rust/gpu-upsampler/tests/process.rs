@@ -1,0 +1,253 @@
+//! The real program: signals, exit states, and alsa-lib.
+//!
+//! alsa-lib's own plug-ins `file` and `null` stand in for the cards, so what is
+//! tested here goes through it, and needs neither a card nor its configuration.
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use totton_dsp::{DesignSpec, design};
+use totton_protocol::{Client, State, endpoint};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_gpu_upsampler_alsa");
+const RATIO: u32 = 4;
+
+/// Frames that the fade-in of 50 ms changes.
+const FADE_FRAMES: usize = 44_100 * RATIO as usize / 20;
+
+fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A folder with a filter, a configuration, and ALSA devices that are files.
+struct Machine {
+    folder: TempDir,
+}
+
+impl Machine {
+    /// `input`: the file that the capture device reads.
+    fn new(input: &str) -> Self {
+        let machine = Self { folder: tempfile::tempdir().unwrap() };
+        let spec =
+            DesignSpec { taps: 1500, ratio: RATIO, attenuation_db: 100.0, ..DesignSpec::default() };
+        design(&spec, &mut |_, _| {}).unwrap().save(&machine.place("taps.filter")).unwrap();
+        let (input, output) = (machine.place(input), machine.place("played.raw"));
+        let cards = format!(
+            "pcm.input {{ type file slave.pcm {{ type null }} file /dev/null infile {input:?} \
+             format raw }}\n\
+             pcm.dac {{ type file slave.pcm {{ type null }} file {output:?} format raw }}\n"
+        );
+        fs::write(machine.place("asound.conf"), cards).unwrap();
+        let config = format!(
+            "startup_grace_seconds = 0.5\n\
+             [capture]\ndevice = \"input\"\nrate = 44100\n\
+             [playback]\ndevice = \"dac\"\n\
+             [engine]\nratio = {RATIO}\nblock_frames = 256\n\
+             [filter]\npath = {:?}\n\
+             [realtime]\nlock_memory = false\n",
+            machine.place("taps.filter")
+        );
+        fs::write(machine.config(), config).unwrap();
+        machine
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.place("upsampler.toml")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg("--config")
+            .arg(self.config())
+            .env("ALSA_CONFIG_PATH", self.place("asound.conf"))
+            .env_remove("JOURNAL_STREAM")
+            .env_remove("RUST_LOG");
+        command
+    }
+
+    fn daemon(&self) -> Daemon {
+        let systemd = UnixDatagram::bind(self.place("notify")).unwrap();
+        systemd.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let child = self
+            .command()
+            .arg("--runtime-dir")
+            .arg(self.folder.path())
+            .env("NOTIFY_SOCKET", self.place("notify"))
+            .env("WATCHDOG_USEC", "900000")
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let control = format!("ipc://{}", self.place(endpoint::CONTROL_FILE).display());
+        let client = Client::with_endpoint(control, Duration::from_secs(5));
+        Daemon { child, systemd, client }
+    }
+}
+
+struct Daemon {
+    child: Child,
+    systemd: UnixDatagram,
+    client: Client,
+}
+
+impl Daemon {
+    fn until_heard(&self, start: &str) -> String {
+        let mut buffer = [0; 4096];
+        until(start, || {
+            let n = self.systemd.recv(&mut buffer).ok()?;
+            let message = String::from_utf8_lossy(&buffer[..n]).into_owned();
+            message.starts_with(start).then_some(message)
+        })
+    }
+
+    fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        // SAFETY: the process is our child, and not yet waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// Sends SIGTERM; tells how it ended, and after what time.
+    fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let started = Instant::now();
+        self.signal(libc::SIGTERM);
+        let status = until("its end", || self.child.try_wait().unwrap());
+        (status, started.elapsed())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn through_alsa_comes_what_render_writes_bit_for_bit() {
+    let machine = Machine::new("sent.raw");
+    let frames = 256 * 200;
+    let sent: Vec<u8> = (0..frames * 2)
+        .flat_map(|i: i32| (i.wrapping_mul(0x2545_f491) >> 3).to_le_bytes())
+        .collect();
+    fs::write(machine.place("sent.raw"), &sent).unwrap();
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 44_100,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(machine.place("sent.wav"), spec).unwrap();
+    for sample in sent.chunks_exact(4) {
+        writer.write_sample(i32::from_le_bytes(sample.try_into().unwrap())).unwrap();
+    }
+    writer.finalize().unwrap();
+    let rendered = machine
+        .command()
+        .arg("render")
+        .args([machine.place("sent.wav"), machine.place("rendered.wav")])
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{rendered:?}");
+    let mut reader = hound::WavReader::open(machine.place("rendered.wav")).unwrap();
+    assert_eq!(reader.spec().sample_rate, 44_100 * RATIO);
+    let expected: Vec<u8> =
+        reader.samples::<i32>().flat_map(|sample| sample.unwrap().to_le_bytes()).collect();
+    assert_eq!(expected.len(), sent.len() * RATIO as usize);
+
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    let played = until("all is played", || {
+        let played = fs::read(machine.place("played.raw")).ok()?;
+        (played.len() >= expected.len()).then_some(played)
+    });
+    daemon.terminate();
+    let after_fade = FADE_FRAMES * 8..expected.len();
+    assert!(played[after_fade.clone()] == expected[after_fade], "it differs");
+}
+
+#[test]
+fn sighup_reloads_and_sigterm_ends_in_time() {
+    let machine = Machine::new("sent.raw");
+    fs::write(machine.place("sent.raw"), [0; 8]).unwrap();
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    daemon.until_heard("WATCHDOG=1");
+    daemon.signal(libc::SIGHUP);
+    let status = until("the reload", || {
+        let status = daemon.client.call(totton_protocol::Command::Status).unwrap();
+        (status.counters.reloads == 1).then_some(status)
+    });
+    assert_eq!((status.state, status.counters.stream_starts), (State::Streaming, 1));
+    fs::write(machine.config(), "[engine]\nratio = 0\n").unwrap();
+    daemon.signal(libc::SIGHUP);
+    let error = until("the refusal", || {
+        daemon.client.call(totton_protocol::Command::Status).unwrap().last_error
+    });
+    assert!(error.contains("upsampler.toml") && error.contains("1, 2, 4, 8, 16"), "{error}");
+    let (status, took) = daemon.terminate();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    daemon.until_heard("STOPPING=1");
+}
+
+#[test]
+fn sigterm_ends_in_time_even_if_the_supervisor_is_stuck_in_a_device() {
+    let machine = Machine::new("pipe");
+    // Opening a pipe that nobody writes to takes forever, and so does then opening the device.
+    let pipe = std::ffi::CString::new(machine.place("pipe").to_str().unwrap()).unwrap();
+    // SAFETY: the path is a C string that outlives the call.
+    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    let mut daemon = machine.daemon();
+    until("the sockets answer", || daemon.client.call(totton_protocol::Command::Status).ok());
+    let (status, took) = daemon.terminate();
+    assert!(status.success(), "{status}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_bad_configuration_ends_the_start_with_what_is_accepted() {
+    let machine = Machine::new("sent.raw");
+    let start = |arguments: &[&str]| {
+        let output = machine.command().args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(start(&["check-config"]).0, Some(0));
+    fs::write(machine.config(), "[capture]\nchannels = 9\n").unwrap();
+    for arguments in [&[][..], &["check-config"]] {
+        let (code, said) = start(arguments);
+        assert_eq!(code, Some(2), "{said}");
+        for part in ["upsampler.toml", "line 2", "channels = 9", "from 1 to 8"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+    fs::write(machine.config(), "[filter]\npath = \"/nonexistent/a.filter\"\n").unwrap();
+    let (code, said) = start(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("/nonexistent/a.filter"), "{said}");
+}
+
+#[test]
+fn under_systemd_each_line_has_its_priority() {
+    let output = Command::new(PROGRAM)
+        .args([Path::new("--config"), Path::new("/nonexistent/upsampler.toml")])
+        .env("JOURNAL_STREAM", "1:1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.starts_with("<3>cannot read the configuration /nonexistent"), "{said}");
+}

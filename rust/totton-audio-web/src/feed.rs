@@ -13,7 +13,7 @@ use crate::daemon::AWAY_ACTION;
 use crate::error::Error;
 use crate::settings::Settings;
 
-/// Shortest time between two telemetry events: 20 in a second.
+/// Time between two telemetry events on average, at least: 20 in a second.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Wait after a socket error, which would otherwise come again at once.
@@ -113,11 +113,14 @@ fn publish(
     sender.send_replace(Some(Event { text, away }));
 }
 
-/// Lets at most one message pass in an [`INTERVAL`]; the peaks of those held
-/// back go into the next, so that no peak is lost.
+/// Lets at most one message pass for each [`INTERVAL`] on average; the peaks of
+/// those held back go into the next, so that no peak is lost.
+///
+/// It counts in due times, not in distances: of a daemon that publishes every
+/// 49 ms every second message would be too near to the one before.
 #[derive(Default)]
 struct Pace {
-    passed: Option<Instant>,
+    due: Option<Instant>,
     input_peaks: Vec<f64>,
     output_peaks: Vec<f64>,
 }
@@ -126,10 +129,12 @@ impl Pace {
     fn take(&mut self, mut telemetry: Telemetry, now: Instant) -> Option<Telemetry> {
         raise(&mut self.input_peaks, &telemetry.levels.input_peak_dbfs);
         raise(&mut self.output_peaks, &telemetry.levels.output_peak_dbfs);
-        if self.passed.is_some_and(|passed| now.duration_since(passed) < INTERVAL) {
+        let due = self.due.unwrap_or(now);
+        if now < due {
             return None;
         }
-        self.passed = Some(now);
+        // After a pause it starts anew: what was not sent then is not owed.
+        self.due = Some(if now < due + INTERVAL { due } else { now } + INTERVAL);
         telemetry.levels.input_peak_dbfs = std::mem::take(&mut self.input_peaks);
         telemetry.levels.output_peak_dbfs = std::mem::take(&mut self.output_peaks);
         Some(telemetry)
@@ -178,7 +183,31 @@ mod tests {
     }
 
     #[test]
-    fn twenty_messages_a_second_pass_and_no_peak_is_lost() {
+    fn twenty_messages_a_second_pass_however_often_the_daemon_publishes() {
+        for (every, expected) in [(1, 20), (30, 20), (40, 20), (49, 20), (50, 20), (100, 10)] {
+            let (mut pace, start) = (Pace::default(), Instant::now());
+            let passed = (0..10_000 / every)
+                .map(|index| start + Duration::from_millis(index * every))
+                .filter(|&now| pace.take(telemetry(0.0, 0.0), now).is_some())
+                .count();
+            assert!(passed.abs_diff(expected * 10) <= 1, "every {every} ms: {passed} in 10 s");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_not_made_up_for() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let mut passes = |milliseconds| {
+            pace.take(telemetry(0.0, 0.0), start + Duration::from_millis(milliseconds)).is_some()
+        };
+        assert!(passes(0));
+        assert!(passes(5_000));
+        assert!(!passes(5_010));
+        assert!(passes(5_050));
+    }
+
+    #[test]
+    fn no_peak_is_lost() {
         let (mut pace, start) = (Pace::default(), Instant::now());
         let mut take = |milliseconds, left, right| {
             pace.take(telemetry(left, right), start + Duration::from_millis(milliseconds))

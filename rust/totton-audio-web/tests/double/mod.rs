@@ -89,20 +89,19 @@ impl Drop for Double {
 }
 
 fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
-    let refuse = |code, message: &str| Reply::Error { code, message: message.to_owned() };
-    let Ok(request) = serde_json::from_slice::<Request>(request) else {
-        return refuse(ErrorCode::BadRequest, "not understood");
+    let request = match Request::parse(request) {
+        Ok(request) => request,
+        Err(refusal) => return *refusal,
     };
-    if request.version != PROTOCOL_VERSION {
-        return refuse(ErrorCode::UnsupportedVersion, "another version");
-    }
     let delay = shared.lock().unwrap().delay;
     std::thread::sleep(delay);
     let mut shared = shared.lock().unwrap();
     shared.commands.push(request.command);
     match (request.command, &shared.refusal) {
         (Command::Status, _) => {}
-        (_, Some((code, message))) => return refuse(*code, message),
+        (_, Some((code, message))) => {
+            return Reply::Error { code: *code, message: message.clone() };
+        }
         (Command::Reload, None) => shared.status.counters.reloads += 1,
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
         (Command::SetMute { mute }, None) => shared.status.mute = mute,

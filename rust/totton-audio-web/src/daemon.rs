@@ -16,7 +16,7 @@ const AT_ONCE: usize = 8;
 
 /// What to do while the daemon is away; the feed says the same.
 pub const AWAY_ACTION: &str = "Wait: systemd starts it again. If it stays away, \
-     `systemctl status gpu-upsampler` and `journalctl -u gpu-upsampler` say why.";
+     systemctl status gpu-upsampler and journalctl -u gpu-upsampler say why.";
 
 /// The way to the audio daemon.
 pub struct Daemon {

@@ -101,7 +101,9 @@ listen({
     outputMeters.show(message.levels.output_peak_dbfs, now);
     show(now);
   },
-  away: (message) => lose("away", `${message.reason}. ${message.action}`),
+  away({ reason: why, action }) {
+    lose("away", `${why.charAt(0).toUpperCase()}${why.slice(1)}. ${action}`);
+  },
   offline: () => lose("offline", null),
 });
 

@@ -30,7 +30,7 @@
 //! | --- | --- |
 //! | [`filter`] | taps with their header, and the `.filter` file |
 //! | [`mod@design`] | windowed-sinc prototypes, linear and minimum phase |
-//! | [`engine`] | the [`Engine`] trait, the CPU engine, re-blocking of any split of the input |
+//! | [`engine`] | the [`Engine`] trait, the CPU engine, any split of the input, filter changes |
 //! | [`simd`] | vectors over AVX-512, AVX2, NEON and plain Rust |
 //! | [`error`] | the errors |
 
@@ -41,6 +41,6 @@ pub mod filter;
 pub mod simd;
 
 pub use design::{DesignSpec, design};
-pub use engine::{CpuEngine, CpuOptions, Engine, Partitioning, Precision, Reblock};
+pub use engine::{CpuEngine, CpuOptions, Crossfade, Engine, Partitioning, Precision, Reblock};
 pub use error::Error;
 pub use filter::{Filter, Header, Origin, Phase, RateFamily};

@@ -2,10 +2,12 @@
 //!
 //! - [`Engine`]: the interface that the audio daemon uses, whatever computes.
 //! - [`cpu`]: the convolution on the processor.
+//! - [`crossfade`]: another filter while the stream runs.
 //! - [`reblock`]: any split of the input, for callers without a block clock.
 
 mod buffer;
 pub mod cpu;
+pub mod crossfade;
 mod history;
 mod mac;
 mod plan;
@@ -14,6 +16,7 @@ mod tier;
 mod transform;
 
 pub use cpu::{CpuEngine, CpuOptions};
+pub use crossfade::Crossfade;
 pub use plan::Partitioning;
 pub use reblock::Reblock;
 

@@ -1,0 +1,266 @@
+//! The engine against the definition of convolution, summed in double-double
+//! arithmetic (106 bits): wide enough that the reference has no error of its own.
+
+// Clippy's leave for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used)]
+
+use totton_dsp::simd::Isa;
+use totton_dsp::{
+    CpuEngine, CpuOptions, Crossfade, DesignSpec, Engine, Filter, Origin, Partitioning, Phase,
+    Precision, Reblock, design,
+};
+
+/// An unevaluated sum of two `f64` (T. J. Dekker 1971; D. E. Knuth, TAOCP 2, 4.2.2).
+#[derive(Clone, Copy, Default)]
+struct Wide {
+    high: f64,
+    low: f64,
+}
+
+impl Wide {
+    /// Adds the exact product of two numbers.
+    fn add_product(self, a: f64, b: f64) -> Self {
+        let product = a * b;
+        let rest = a.mul_add(b, -product);
+        let sum = self.high + product;
+        let part = sum - self.high;
+        let error = (self.high - (sum - part)) + (product - part);
+        let low = self.low + error + rest;
+        let high = sum + low;
+        Self { high, low: low - (high - sum) }
+    }
+
+    fn minus(self, value: f64) -> f64 {
+        (self.high - value) + self.low
+    }
+}
+
+/// A repeatable source of numbers (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+    /// Below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 11) as usize % end
+    }
+    /// From -1 to 1.
+    fn sample(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
+
+const FRAMES: usize = 6000;
+
+fn signals() -> Vec<(&'static str, Vec<f64>)> {
+    let mut random = Random(1);
+    let mut impulse = vec![0.0; FRAMES];
+    impulse[1234] = 1.0;
+    let sweep = |n: usize| {
+        let t = n as f64 / FRAMES as f64;
+        (std::f64::consts::TAU * 0.24 * FRAMES as f64 * t * t).sin()
+    };
+    let square = |n: usize| if n / 50 % 2 == 0 { 1.0 } else { -1.0 };
+    vec![
+        ("impulse", impulse),
+        ("sweep", (0..FRAMES).map(sweep).collect()),
+        ("noise", (0..FRAMES).map(|_| random.sample()).collect()),
+        ("square", (0..FRAMES).map(square).collect()),
+        ("subnormal", (0..FRAMES).map(|_| random.sample() * 1e-310).collect()),
+    ]
+}
+
+fn designed(ratio: u32, taps: usize, phase: Phase) -> Filter {
+    let spec = DesignSpec { taps, ratio, phase, attenuation_db: 120.0, ..DesignSpec::default() };
+    design(&spec, &mut |_, _| {}).unwrap()
+}
+
+fn render(engine: &mut dyn Engine, input: &[f64]) -> Vec<f64> {
+    let mut output = Vec::new();
+    let channels = engine.channels();
+    let mut stream = Reblock::new(engine);
+    let mut sink = |blocks: &[Vec<f64>]| output.extend_from_slice(&blocks[channels - 1]);
+    stream.process(&vec![input; channels], &mut sink);
+    stream.finish(&mut sink);
+    output
+}
+
+/// RMS of the error over some output frames, in dBFS (1.0 is full scale).
+fn error_dbfs(filter: &Filter, input: &[f64], output: &[f64]) -> f64 {
+    let ratio = filter.ratio();
+    assert_eq!(output.len(), input.len() * ratio);
+    let mut random = Random(7);
+    let (mut sum, count) = (0.0, 400);
+    for _ in 0..count {
+        let n = random.below(output.len());
+        let (frame, phase) = (n / ratio, n % ratio);
+        let branch = filter.taps().iter().skip(phase).step_by(ratio);
+        let wanted = branch
+            .zip(input[..=frame].iter().rev())
+            .fold(Wide::default(), |wide, (tap, x)| wide.add_product(*tap, *x));
+        sum += wanted.minus(output[n]).powi(2);
+    }
+    10.0 * (sum / f64::from(count)).max(1e-60).log10()
+}
+
+#[test]
+fn the_reference_is_wider_than_f64() {
+    // 1 + 2^-80 - 1 is lost in f64.
+    let tiny = 2f64.powi(-80);
+    let wide = Wide::default().add_product(1.0, 1.0).add_product(tiny, 1.0);
+    assert_eq!(wide.minus(1.0), tiny);
+}
+
+#[test]
+fn every_signal_block_ratio_and_precision_is_exact() {
+    for (ratio, phase) in [
+        (1, Phase::Linear),
+        (2, Phase::Minimum),
+        (4, Phase::Linear),
+        (8, Phase::Minimum),
+        (16, Phase::Minimum),
+        (16, Phase::Linear),
+    ] {
+        let filter = designed(ratio, 3000 * ratio as usize, phase);
+        for (name, input) in signals() {
+            for block in [16, 64, 256, 1024, 4096] {
+                for (precision, bound) in [(Precision::F64, -300.0), (Precision::F32, -134.0)] {
+                    let mut engine = CpuEngine::new(&filter, 2, block, precision).unwrap();
+                    let error = error_dbfs(&filter, &input, &render(&mut engine, &input));
+                    assert!(
+                        error <= bound,
+                        "{name}, ratio {ratio} {phase}, block {block}, {precision:?}: {error:.1}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_instruction_set_and_partitioning_is_exact() {
+    let filter = designed(16, 80_000, Phase::Minimum);
+    let (_, input) = signals().swap_remove(2);
+    for &isa in Isa::available() {
+        for partitioning in [Partitioning::Uniform, Partitioning::Growing] {
+            for (precision, bound) in [(Precision::F64, -300.0), (Precision::F32, -134.0)] {
+                let options = CpuOptions { isa, partitioning };
+                let engine = CpuEngine::with_options(&filter, 1, 64, precision, options);
+                let mut engine = engine.unwrap();
+                let error = error_dbfs(&filter, &input, &render(&mut engine, &input));
+                assert!(error <= bound, "{isa} {partitioning:?} {precision:?}: {error:.1}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_channels_of_a_pair_do_not_leak() {
+    // Two channels are one complex signal inside: one of them loud, one silent.
+    let filter = designed(16, 40_000, Phase::Minimum);
+    let (_, loud) = signals().swap_remove(2);
+    let silent = vec![0.0; FRAMES];
+    for (precision, bound) in [(Precision::F64, -300.0), (Precision::F32, -134.0)] {
+        let mut stream = Reblock::new(CpuEngine::new(&filter, 2, 64, precision).unwrap());
+        let (mut sum, mut count) = (0.0, 0);
+        stream.process(&[&loud, &silent], |blocks| {
+            sum += blocks[1].iter().map(|x| x * x).sum::<f64>();
+            count += blocks[1].len();
+        });
+        let leak = 10.0 * (sum / count as f64).max(1e-60).log10();
+        assert!(leak <= bound, "{precision:?}: {leak:.1} dBFS");
+    }
+}
+
+#[test]
+fn random_filters_blocks_and_splits_are_exact() {
+    let mut random = Random(42);
+    for round in 0..40 {
+        let ratio = 1u32 << random.below(5);
+        let block = 16usize << random.below(6);
+        let channels = 1 + random.below(3);
+        let bits = 4 + random.below(12);
+        let count = 1 + random.below(1 << bits);
+        let scale = 1.0 / (count as f64).sqrt();
+        let taps = (0..count).map(|_| random.sample() * scale).collect();
+        let origin = Origin::Imported { source: "random".into() };
+        let filter = Filter::new(48_000, ratio, Phase::Unknown, origin, taps).unwrap();
+        let input: Vec<_> = (0..1 + random.below(5000)).map(|_| random.sample()).collect();
+
+        let engine = CpuEngine::new(&filter, channels, block, Precision::F64).unwrap();
+        let mut stream = Reblock::new(engine);
+        let (mut output, mut at) = (Vec::new(), 0);
+        let mut sink = |blocks: &[Vec<f64>]| output.extend_from_slice(&blocks[0]);
+        while at < input.len() {
+            let end = (at + 1 + random.below(2 * block)).min(input.len());
+            stream.process(&vec![&input[at..end]; channels], &mut sink);
+            at = end;
+        }
+        stream.finish(&mut sink);
+        let shape = format!("round {round}: {count} taps, ratio {ratio}, block {block}");
+        let error = error_dbfs(&filter, &input, &output);
+        assert!(error <= -300.0, "{shape}: {error:.1} dBFS");
+
+        let mut whole = CpuEngine::new(&filter, channels, block, Precision::F64).unwrap();
+        let whole = render(&mut whole, &input);
+        if channels == 1 {
+            assert_eq!(output, whole, "{shape}: a split must not change one bit");
+        }
+    }
+}
+
+#[test]
+fn huge_and_bad_samples_do_not_poison_what_follows() {
+    let filter = designed(4, 4000, Phase::Minimum);
+    let (_, clean) = signals().swap_remove(1);
+    for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY, f64::MAX, -1e300, 1e39] {
+        for precision in [Precision::F32, Precision::F64] {
+            let mut input = clean.clone();
+            input[100] = bad;
+            let mut engine = CpuEngine::new(&filter, 2, 64, precision).unwrap();
+            let output = render(&mut engine, &input);
+            assert!(output.iter().all(|sample| sample.is_finite()), "{bad} {precision:?}");
+            // Once the bad sample has left the filter, the output is the clean one.
+            let mut engine = CpuEngine::new(&filter, 2, 64, precision).unwrap();
+            let wanted = render(&mut engine, &clean);
+            let after = (100 + 1000 + 4096) * 4;
+            assert_eq!(output[after..], wanted[after..], "{bad} {precision:?}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_change_is_exact_before_and_after_and_smooth_between() {
+    let (old, new) = (designed(4, 4000, Phase::Minimum), designed(4, 8000, Phase::Minimum));
+    let engine = |filter| CpuEngine::new(filter, 1, 64, Precision::F64).unwrap();
+    let input: Vec<_> =
+        (0..FRAMES).map(|n| (n as f64 * std::f64::consts::TAU / 90.0).sin()).collect();
+    let (from, to) = (render(&mut engine(&old), &input), render(&mut engine(&new), &input));
+
+    let mut fade = Crossfade::new(Box::new(engine(&old)));
+    let mut output = vec![0.0; FRAMES / 64 * 64 * 4];
+    let (begin, warm_up, length) = (1280, 2048, 640);
+    for (block, out) in output.chunks_mut(256).enumerate() {
+        if block * 64 == begin {
+            fade.switch_to(Box::new(engine(&new)), warm_up, length).unwrap();
+        }
+        fade.process(&[&input[block * 64..][..64]], &mut [out]);
+    }
+    let (start, end) = ((begin + warm_up) * 4, (begin + warm_up + length) * 4);
+    assert_eq!(output[..start], from[..start]);
+    let difference = output[end..].iter().zip(&to[end..]).map(|(a, b)| (a - b).abs());
+    assert!(difference.fold(0.0, f64::max) < 1e-14);
+    let step = output.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    let usual = from[2000..].windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    let onset = from[..2000].windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    assert!(step <= onset.max(usual) * 1.01, "a step of {step}, usual are {usual}");
+
+    let other = designed(8, 4000, Phase::Minimum);
+    let refused = fade.switch_to(Box::new(engine(&other)), 0, 0).unwrap_err().to_string();
+    assert!(refused.contains("the running engine has"), "{refused}");
+}

@@ -65,7 +65,7 @@ fn signals() -> Vec<(&'static str, Vec<f64>)> {
         let t = n as f64 / FRAMES as f64;
         (std::f64::consts::TAU * 0.24 * FRAMES as f64 * t * t).sin()
     };
-    let square = |n: usize| if n / 50 % 2 == 0 { 1.0 } else { -1.0 };
+    let square = |n: usize| if (n / 50).is_multiple_of(2) { 1.0 } else { -1.0 };
     vec![
         ("impulse", impulse),
         ("sweep", (0..FRAMES).map(sweep).collect()),

@@ -49,6 +49,10 @@ pub enum Error {
     #[error("{path}: {reason}", path = path.display())]
     Import { path: PathBuf, reason: String },
 
+    /// A line of an equaliser text cannot be understood.
+    #[error("{name}: line {line}: {reason}")]
+    Equaliser { name: String, line: usize, reason: String },
+
     /// A value of a filter or a design is out of its range.
     #[error("{name} = {found}: {accepted}")]
     Invalid { name: &'static str, found: String, accepted: String },

@@ -30,17 +30,20 @@
 //! | --- | --- |
 //! | [`filter`] | taps with their header, and the `.filter` file |
 //! | [`mod@design`] | windowed-sinc prototypes, linear and minimum phase |
+//! | [`equaliser`] | parametric and graphic equalisers, folded into a filter |
 //! | [`engine`] | the [`Engine`] trait, the CPU engine, any split of the input, filter changes |
 //! | [`simd`] | vectors over AVX-512, AVX2, NEON and plain Rust |
 //! | [`error`] | the errors |
 
 pub mod design;
 pub mod engine;
+pub mod equaliser;
 pub mod error;
 pub mod filter;
 pub mod simd;
 
 pub use design::{DesignSpec, design};
 pub use engine::{CpuEngine, CpuOptions, Crossfade, Engine, Partitioning, Precision, Reblock};
+pub use equaliser::Equaliser;
 pub use error::Error;
 pub use filter::{Filter, Header, Origin, Phase, RateFamily};

@@ -43,27 +43,36 @@ pub fn from_linear(linear: &[f64], attenuation_db: f64, progress: &mut dyn FnMut
 
     let peak = spectrum.iter().map(Complex::norm_sqr).fold(0.0, f64::max);
     let floor = peak * 10f64.powf(-(attenuation_db + FLOOR_BELOW_DB) / 10.0);
-    for bin in &mut spectrum {
-        *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
-    }
-    inverse(&mut planner, &mut spectrum, &mut time);
-    progress(0.5);
-
-    fold_cepstrum(&mut time);
-    forward(&mut planner, &mut time, &mut spectrum);
+    let nepers = spectrum.iter().map(|bin| 0.5 * (bin.norm_sqr() + floor).ln()).collect();
+    drop(spectrum);
+    let mut spectrum = self::spectrum(&mut planner, nepers, length);
     progress(0.75);
 
-    for bin in &mut spectrum {
-        *bin = bin.exp();
-    }
-    // The imaginary parts at 0 Hz and at half the rate are zero by symmetry.
-    spectrum[0].im = 0.0;
-    spectrum[length / 2].im = 0.0;
     inverse(&mut planner, &mut spectrum, &mut time);
     progress(1.0);
     time.truncate(taps);
     time.shrink_to_fit();
     time
+}
+
+/// The spectrum of the minimum-phase response of `length` values whose magnitude
+/// has the natural logarithm `nepers`, from 0 Hz to half the rate.
+pub(crate) fn spectrum(
+    planner: &mut RealFftPlanner<f64>,
+    nepers: Vec<f64>,
+    length: usize,
+) -> Vec<Complex<f64>> {
+    let mut spectrum: Vec<_> = nepers.iter().map(|value| Complex::new(*value, 0.0)).collect();
+    drop(nepers);
+    let mut cepstrum = vec![0.0; length];
+    inverse(planner, &mut spectrum, &mut cepstrum);
+    fold_cepstrum(&mut cepstrum);
+    forward(planner, &mut cepstrum, &mut spectrum);
+    spectrum.iter_mut().for_each(|bin| *bin = bin.exp());
+    // The imaginary parts at 0 Hz and at half the rate are zero by symmetry.
+    spectrum[0].im = 0.0;
+    spectrum[length / 2].im = 0.0;
+    spectrum
 }
 
 /// Folds the cepstrum of an even sequence onto its causal half.

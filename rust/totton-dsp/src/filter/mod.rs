@@ -85,6 +85,15 @@ pub enum Origin {
         /// The name of that file.
         source: String,
     },
+    /// Another filter with an equaliser folded in.
+    Equalised {
+        /// Where that filter comes from.
+        base: Box<Origin>,
+        /// The equaliser's preamplification in dB.
+        preamp_db: f64,
+        /// How many bands and curves it has.
+        bands: usize,
+    },
 }
 
 /// What a filter's taps are.

@@ -20,6 +20,8 @@ pub enum Command {
     Inspect(Inspect),
     /// Make a filter file of taps from WAV, raw floating point or text, used as they are
     Convert(Convert),
+    /// Fold an equaliser text of Equalizer APO or AutoEQ into a filter
+    Equalise(Equalise),
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,4 +82,14 @@ pub struct Convert {
     /// Rate of the input in Hz
     #[arg(long)]
     pub input_rate: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Equalise {
+    /// The filter file to read
+    pub filter: PathBuf,
+    /// The equaliser text
+    pub equaliser: PathBuf,
+    /// The filter file to write
+    pub out: PathBuf,
 }

@@ -13,9 +13,9 @@ mod progress;
 use std::process::ExitCode;
 
 use clap::Parser;
-use totton_dsp::{DesignSpec, Filter, design};
+use totton_dsp::{DesignSpec, Equaliser, Filter, Origin, design};
 
-use crate::args::{Args, Command, Design, Inspect};
+use crate::args::{Args, Command, Design, Equalise, Inspect};
 use crate::progress::Progress;
 
 fn main() -> ExitCode {
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Design(args) => run_design(args),
         Command::Inspect(args) => run_inspect(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Equalise(args) => run_equalise(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,6 +58,15 @@ fn run_inspect(args: &Inspect) -> Result<(), totton_dsp::Error> {
     Ok(())
 }
 
+fn run_equalise(args: &Equalise) -> Result<(), totton_dsp::Error> {
+    let filter = Filter::load(&args.filter)?;
+    let filter = Equaliser::load(&args.equaliser)?.apply(&filter)?;
+    filter.save(&args.out)?;
+    println!("{}: written", args.out.display());
+    print_header(&filter);
+    Ok(())
+}
+
 fn print_header(filter: &Filter) {
     let header = filter.header();
     println!("taps         {}", filter.taps().len());
@@ -68,12 +78,20 @@ fn print_header(filter: &Filter) {
         header.dc_gain,
         20.0 * header.dc_gain.abs().log10()
     );
-    match &header.origin {
-        totton_dsp::Origin::Kaiser { passband_hz, stopband_hz, attenuation_db, beta } => {
+    print_origin(&header.origin);
+}
+
+fn print_origin(origin: &Origin) {
+    match origin {
+        Origin::Kaiser { passband_hz, stopband_hz, attenuation_db, beta } => {
             println!("design       Kaiser window, beta {beta:.4}, for {attenuation_db} dB");
             println!("passband     to {passband_hz:.3} Hz");
             println!("stopband     from {stopband_hz:.3} Hz");
         }
-        totton_dsp::Origin::Imported { source } => println!("taken from   {source}"),
+        Origin::Imported { source } => println!("taken from   {source}"),
+        Origin::Equalised { base, preamp_db, bands } => {
+            print_origin(base);
+            println!("equaliser    {bands} bands, preamp {preamp_db} dB");
+        }
     }
 }

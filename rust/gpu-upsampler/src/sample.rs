@@ -152,21 +152,38 @@ fn encode_as<C: Codec>(
     bytes: &mut [u8],
 ) -> u64 {
     let frame = C::BYTES * planes.len();
-    let scale = f64::from(1u32 << (C::BITS - 1));
     let mut limited = 0;
     for (channel, plane) in planes.iter().enumerate() {
         for (value, frame) in plane[frames.clone()].iter().zip(bytes.chunks_exact_mut(frame)) {
-            let rounded = (value * scale).round_ties_even();
-            // NaN is not contained either.
-            limited += u64::from(!(-scale..scale).contains(&rounded));
-            // `as` saturates at 32 bits and turns NaN into 0; the narrower formats are then
-            // limited as integers.
-            let top = i32::MAX >> (32 - C::BITS);
-            let sample = (rounded as i32).clamp(-top - 1, top);
+            let (sample, is_limited) = quantise(*value, C::BITS);
+            limited += u64::from(is_limited);
             C::put(sample, &mut frame[channel * C::BYTES..][..C::BYTES]);
         }
     }
     limited
+}
+
+/// The integer of `bits` bits nearest to `value`, ties to even, and whether it had to be limited.
+///
+/// One addition rounds: 1.5 * 2^52 units of the last place are so large that
+/// the sum's mantissa ends at that place, and the addition rounds to nearest
+/// even, once, as IEEE 754 has it. The rest is integer arithmetic; a processor
+/// without rounding or saturating conversions (or an emulated one) loses nothing.
+#[inline(always)]
+fn quantise(value: f64, bits: u32) -> (i32, bool) {
+    const MAGNITUDE: u64 = !(1 << 63);
+    let top = i64::from(i32::MAX >> (32 - bits));
+    // NaN and the infinities have larger bits than any number.
+    if value.to_bits() & MAGNITUDE < 2f64.to_bits() {
+        let anchor = 1.5 * (1u64 << (53 - bits)) as f64;
+        let rounded = (value + anchor).to_bits() as i64 - anchor.to_bits() as i64;
+        let sample = rounded.clamp(-top - 1, top);
+        (sample as i32, sample != rounded)
+    } else if value.is_nan() {
+        (0, true)
+    } else {
+        (if value > 0.0 { top } else { -top - 1 } as i32, true)
+    }
 }
 
 /// How samples lie in a file: the integer formats, and floating point as it is.
@@ -264,6 +281,27 @@ mod tests {
             let mut back = vec![vec![9.0; samples.len()]; 2];
             assert_eq!(decode(format, &bytes, &mut back), samples.len());
             assert_eq!(back, planes, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn rounding_is_to_nearest_even_once() {
+        let mut state = 1u64;
+        for step in 0..200_000u64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            for bits in [16, 24, 32] {
+                let scale = 2f64.powi(bits as i32 - 1);
+                // Any number, one exactly between two samples, and its neighbours.
+                let any = (state >> 11) as f64 / 2f64.powi(52) - 1.0;
+                let tie = ((any * scale).floor() + 0.5) / scale;
+                let near = [tie.next_up(), tie.next_down(), any, tie][(step % 4) as usize];
+                let expected = (near * scale).round_ties_even();
+                let (sample, limited) = quantise(near, bits);
+                if !limited {
+                    assert_eq!(f64::from(sample), expected, "{near:e} at {bits} bits");
+                }
+                assert_eq!(limited, !(-scale..scale).contains(&expected), "{near:e}");
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! alsa-lib's own plug-ins `file` and `null` stand in for the cards, so what is
 //! tested here goes through it, and needs neither a card nor its configuration.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
+
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};

@@ -87,8 +87,8 @@ impl Flow {
     /// Notes the peaks of the first `frames` frames.
     pub(crate) fn meter(&self, side: Side, planes: &[Vec<f64>], frames: usize) {
         for (peak, plane) in self.peaks(side).iter().zip(planes) {
-            let highest = plane[..frames].iter().fold(0.0f64, |peak, s| peak.max(s.abs()));
-            peak.fetch_max(highest.to_bits(), Relaxed);
+            let highest = plane[..frames].iter().map(|sample| sample.abs().to_bits()).max();
+            peak.fetch_max(highest.unwrap_or(0), Relaxed);
         }
     }
 

@@ -10,7 +10,7 @@ use totton_protocol::{
 };
 
 use crate::double::Machine;
-use crate::running::{BLOCK, Running, Setup};
+use crate::running::{BLOCK, RATIO, Running, Setup};
 
 /// A socket that stays the same for all that is asked: the daemon's may not go away meanwhile.
 struct Asker(zmq::Socket);
@@ -154,6 +154,8 @@ fn a_bad_configuration_keeps_the_old_one() {
         assert_eq!(status.last_error, Some(message));
         assert_eq!((status.state, status.counters.stream_starts), (State::Streaming, 1));
         assert_eq!(status.counters.reloads, 0);
+        let engine = status.engine.unwrap();
+        assert_eq!((engine.ratio as usize, engine.block_frames), (RATIO, BLOCK as u32));
     }
     fs::write(&file, good.replace("block_frames = 256", "block_frames = 512")).unwrap();
     assert!(matches!(asker.ask(reload), Reply::Ok { .. }));

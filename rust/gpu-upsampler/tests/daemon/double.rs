@@ -29,7 +29,8 @@ pub struct World {
     pub stuck: bool,
     /// How much faster than sound the clocks of both devices run.
     pub speed: f64,
-    pub openings: u32,
+    /// Frames in the DAC's buffer after the last write.
+    pub queued_frames: usize,
     position: usize,
 }
 
@@ -51,7 +52,7 @@ impl Machine {
             playback_xruns: 0,
             stuck: false,
             speed: 1.0,
-            openings: 0,
+            queued_frames: 0,
             position: 0,
         })))
     }
@@ -143,7 +144,6 @@ impl AudioDevices for Machine {
         if world.dac_busy {
             return Err(Error::DeviceBusy { device: name.to_owned() });
         }
-        world.openings += 1;
         world.played.clear();
         let layout = layout(name, rate, channels, &config.formats);
         let clock = Clock::new();
@@ -235,6 +235,7 @@ impl PlaybackDevice for Output {
         let count = free.min(bytes.len() / frame);
         world.played.extend_from_slice(&bytes[..count * frame]);
         self.queued += count as f64;
+        world.queued_frames = self.queued as usize;
         Ok(count)
     }
 

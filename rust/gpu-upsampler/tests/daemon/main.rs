@@ -4,6 +4,8 @@
 //! - [`stream`]: what comes out; [`faults`]: what devices do
 //! - [`control`]: what the sockets answer; [`systemd`]: what systemd hears
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
+
 mod control;
 mod double;
 mod faults;

@@ -39,6 +39,7 @@ pub struct Setup {
     /// Appended to the configuration; its tables must be other than `capture`, `engine`, `filter`.
     pub config: String,
     pub capture: String,
+    pub grace_seconds: f64,
     pub watchdog: Option<Duration>,
     pub build_engine: EngineBuilder,
 }
@@ -48,6 +49,7 @@ impl Default for Setup {
         Self {
             config: String::new(),
             capture: "rate = \"auto\"".to_owned(),
+            grace_seconds: 0.5,
             watchdog: None,
             build_engine: Box::new(backend::build),
         }
@@ -149,10 +151,10 @@ impl Drop for Running {
 }
 
 fn config_text(folder: &TempDir, setup: &Setup) -> String {
-    let Setup { config, capture, .. } = setup;
+    let Setup { config, capture, grace_seconds, .. } = setup;
     let filter = folder.path().join("taps.filter");
     format!(
-        "startup_grace_seconds = 0.5\n\
+        "startup_grace_seconds = {grace_seconds}\n\
          [capture]\n{capture}\n\
          [engine]\nratio = {RATIO}\nblock_frames = {BLOCK}\n\
          [filter]\npath = {filter:?}\n\

@@ -21,15 +21,14 @@ fn until_ready(daemon: &Running) -> String {
 
 #[test]
 fn ready_comes_when_everything_is_open_and_the_sockets_answer() {
-    let started = Instant::now();
-    let daemon = Running::start(Machine::new(), Setup::default());
+    let setup = Setup { grace_seconds: 60.0, ..Setup::default() };
+    let daemon = Running::start(Machine::new(), setup);
     let ready = until_ready(&daemon);
     // Asked without any waiting: readiness means that it answers now, and that sound flows.
     let status = daemon.client.call(Command::Status).unwrap();
     assert_eq!(status.state, State::Streaming);
     assert!(status.engine.is_some() && status.input.is_some() && status.output.is_some());
     assert_eq!(ready, format!("READY=1\nSTATUS={}", status.message));
-    assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -52,11 +51,8 @@ fn ready_waits_for_an_absent_dac_and_comes_after_the_grace_naming_it() {
 fn ready_does_not_wait_for_a_host_that_does_not_play() {
     let machine = Machine::new();
     machine.world().host_rate = None;
-    let setup = Setup::default();
-    let started = Instant::now();
-    let daemon = Running::start(machine, setup);
+    let daemon = Running::start(machine, Setup { grace_seconds: 60.0, ..Setup::default() });
     let ready = until_ready(&daemon);
-    assert!(started.elapsed() < Duration::from_millis(450), "{:?}", started.elapsed());
     assert!(ready.contains("The computer sends no sound"), "{ready}");
 }
 

@@ -31,6 +31,7 @@
 //! | [`filter`] | taps with their header, and the `.filter` file |
 //! | [`mod@design`] | windowed-sinc prototypes, linear and minimum phase |
 //! | [`equaliser`] | parametric and graphic equalisers, folded into a filter |
+//! | [`measure`] | what a filter really does, in figures and plots |
 //! | [`engine`] | the [`Engine`] trait, the CPU engine, any split of the input, filter changes |
 //! | [`simd`] | vectors over AVX-512, AVX2, NEON and plain Rust |
 //! | [`error`] | the errors |
@@ -40,6 +41,7 @@ pub mod engine;
 pub mod equaliser;
 pub mod error;
 pub mod filter;
+pub mod measure;
 pub mod simd;
 
 pub use design::{DesignSpec, design};
@@ -47,3 +49,4 @@ pub use engine::{CpuEngine, CpuOptions, Crossfade, Engine, Partitioning, Precisi
 pub use equaliser::Equaliser;
 pub use error::Error;
 pub use filter::{Filter, Header, Origin, Phase, RateFamily};
+pub use measure::Measurement;

@@ -16,7 +16,7 @@ pub struct Args {
 pub enum Command {
     /// Design a Kaiser-windowed sinc and write it as a filter file
     Design(Design),
-    /// Check a filter file and say what it is
+    /// Check a filter file, measure and plot it
     Inspect(Inspect),
     /// Make a filter file of taps from WAV, raw floating point or text, used as they are
     Convert(Convert),
@@ -67,6 +67,9 @@ impl From<Phase> for totton_dsp::Phase {
 pub struct Inspect {
     /// The filter file
     pub filter: PathBuf,
+    /// Draw magnitude, phase and taps into this SVG file
+    #[arg(long, value_name = "SVG")]
+    pub plot: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

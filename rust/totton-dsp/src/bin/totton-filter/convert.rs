@@ -11,6 +11,6 @@ pub fn run(args: &Convert) -> Result<(), Error> {
     let filter = Filter::new(args.input_rate, args.ratio, Phase::Unknown, origin, taps)?;
     filter.save(&args.out)?;
     println!("{}: written", args.out.display());
-    crate::print_header(&filter);
+    crate::inspect::print_header(&filter);
     Ok(())
 }

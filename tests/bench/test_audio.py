@@ -44,7 +44,7 @@ def play_and_record(device, api, playing, frames, tmp_path):
     after = api.status()["counters"]
     logs = device.run(f"cat {FOLDER}/*.log").strip()
     assert logs == "", f"the players complain: {logs}"
-    for counter in ("capture_xruns", "playback_xruns", "clipped_samples", "stream_starts"):
+    for counter in ("capture_xruns", "playback_xruns", "input_pauses", "clipped_samples", "stream_starts"):
         assert after[counter] == before[counter], f"{counter}: {before} → {after}"
     device.run(
         f"cd {FOLDER} && /opt/totton_audio/bin/gpu_upsampler_alsa render in.wav render.wav --format s32 "
@@ -81,7 +81,8 @@ def test_tone_comes_out_upsampled_and_equals_the_offline_render(device, api, pla
     level, rest = 20 * np.log10(amplitude), 20 * np.log10(residual / (amplitude / np.sqrt(2)))
     print(f"tone: {level:.4f} dBFS at {rate_out} Hz, everything else {rest:.1f} dB below it")
     assert abs(level + 6.0) < 0.01
-    assert rest < -100.0
+    # The bench's filter is made for 90 dB; what is left of the images lies there.
+    assert rest < -85.0
 
 
 def test_sweep_comes_out_equal_to_the_offline_render(device, api, playing, tmp_path, record_property):

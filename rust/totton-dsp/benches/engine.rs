@@ -1,7 +1,8 @@
 //! The engine's speed: audio seconds for each CPU second of this thread, stereo
 //! noise at 44.1 kHz, ratio 16.
 //!
-//! `cargo bench -p totton-dsp --bench engine -- [TAPS]...`; the figures of one run
+//! `cargo bench -p totton-dsp --bench engine -- [TAPS]... [best]`, where `best`
+//! leaves out all but the best instruction set; the figures of one run
 //! can be compared with each other, and with nothing else.
 
 // A measurement that cannot be made has nothing better to do than to stop.
@@ -62,21 +63,27 @@ fn speed(engine: &mut CpuEngine) -> (f64, f64) {
 fn main() {
     let taps: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let taps = if taps.is_empty() { vec![640_000] } else { taps };
-    println!("taps block isa precision partitioning | x RT | longest call, us | MiB | partitions");
+    let best = std::env::args().any(|word| word == "best");
+    let sets = &Isa::available()[..if best { 1 } else { Isa::available().len() }];
+    println!(
+        "taps block isa precision partitioning | x RT | longest call, us | MiB | ready, s | partitions"
+    );
     for taps in taps {
         let origin = Origin::Imported { source: "noise".into() };
         let filter = Filter::new(44_100, 16, Phase::Unknown, origin, noise(taps)).expect("valid");
         for block in [64, 256, 1024, 4096] {
             for precision in [Precision::F32, Precision::F64] {
-                for &isa in Isa::available() {
+                for &isa in sets {
                     for partitioning in [Partitioning::Uniform, Partitioning::Growing] {
                         let options = CpuOptions { isa, partitioning };
+                        let start = cpu_time();
                         let engine = CpuEngine::with_options(&filter, 2, block, precision, options);
                         let mut engine = engine.expect("valid");
+                        let ready = (cpu_time() - start).as_secs_f64();
                         let (speed, longest) = speed(&mut engine);
                         println!(
                             "{taps:>8} {block:>5} {isa:>8} {:>2} {partitioning:>8?} | {speed:8.1} \
-                             | {longest:7.0} | {:6.1} | {:?}",
+                             | {longest:7.0} | {:6.1} | {ready:5.3} | {:?}",
                             precision.bits(),
                             engine.state_bytes() as f64 / (1 << 20) as f64,
                             engine.partitions(),

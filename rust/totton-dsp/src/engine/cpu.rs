@@ -177,7 +177,9 @@ impl Shape {
     fn make<V: Vector>(self, filter: &Filter) -> Box<dyn Convolver> {
         let ratio = filter.ratio();
         let pairs = self.channels.div_ceil(2);
-        let cut = plan(filter.taps().len().div_ceil(ratio), self.block, self.partitioning);
+        let frame_bytes = 2 * ratio * size_of::<V::Scalar>();
+        let branch = filter.taps().len().div_ceil(ratio);
+        let cut = plan(branch, self.block, self.partitioning, frame_bytes);
         let longest = cut.iter().map(|tier| tier.frames).max().unwrap_or(self.block);
         let mut tiers = cut.iter().map(|plan| Tier::new(filter, *plan, pairs));
         Box::new(Lanes::<V> {

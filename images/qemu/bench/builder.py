@@ -102,6 +102,8 @@ def environment(folder):
         "PKG_CONFIG_ALLOW_CROSS": "1",
         "PKG_CONFIG_LIBDIR_aarch64_unknown_linux_gnu": "/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        # The checkout may be another user's, as under sudo.
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": str(cache.REPOSITORY),
     }
     for name, value in os.environ.items():
         if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES) or name.lower() in PROXIES:
@@ -142,6 +144,10 @@ def run(command, binds=()):
 
     host.check_binfmt(folder / "root")
     shared = [str(cache.REPOSITORY), str(cache.ROOT), *map(str, binds)]
+    artefacts = os.environ.get("TOTTON_ARTEFACTS")
+    if artefacts:
+        Path(artefacts).mkdir(parents=True, exist_ok=True)
+        shared.append(str(Path(artefacts).resolve()))
     env = environment(folder)
     env["TOTTON_BINDS"] = "\n".join(shared)
     env["TOTTON_CWD"] = os.getcwd()

@@ -101,8 +101,9 @@ def _terminated(_number, _frame):
 
 def main(words):
     options = _arguments(words)
-    signal.signal(signal.SIGTERM, _terminated)
-    signal.signal(signal.SIGHUP, _terminated)
+    # SIGINT too: who starts this in the background of a script has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminated)
     start = time.monotonic()
     bench = None
     try:

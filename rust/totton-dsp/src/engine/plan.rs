@@ -88,20 +88,26 @@ fn grow(taps: usize, block: usize, tiers: &mut Vec<Tier>, visit: &mut dyn FnMut(
 /// Fitted to measurements of the kernels on a Zen 5 core, where it holds for
 /// `f32` and `f64` alike; only the order of the plans matters.
 fn cost(tiers: &[Tier], frame_bytes: usize) -> f64 {
-    let partition = |tier: &Tier| match tier.partitions * tier.frames * frame_bytes {
-        // Level 2, level 3, memory.
-        0..=600_000 => 1.0,
-        ..=20_000_000 => 1.7,
-        _ => 5.0,
+    const LEVEL_2_BYTES: usize = 600_000;
+    const LEVEL_3_BYTES: usize = 20_000_000;
+    let partition = |tier: &Tier| {
+        let bytes = tier.partitions * tier.frames * frame_bytes;
+        if bytes <= LEVEL_2_BYTES {
+            1.0
+        } else if bytes <= LEVEL_3_BYTES {
+            1.7
+        } else {
+            5.0
+        }
     };
     let transform = |frames: usize| {
-        let stages = 3.0 * (2.0 * frames as f64).log2() - 9.0;
-        match frames {
-            ..=16_384 => stages,
-            // The values of all branches leave the caches.
-            ..=32_768 => stages + 40.0,
-            _ => stages + 110.0,
-        }
+        // The values of all branches leave the caches at the end of this.
+        let beyond = match frames {
+            65_536 => 110.0,
+            32_768 => 40.0,
+            _ => 0.0,
+        };
+        3.0 * (2.0 * frames as f64).log2() - 9.0 + beyond
     };
     let tier = |tier: &Tier| tier.partitions as f64 * partition(tier) + transform(tier.frames);
     tiers.iter().map(tier).sum()

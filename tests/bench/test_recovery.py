@@ -41,7 +41,8 @@ def test_hung_daemon_is_aborted_by_the_watchdog_and_leaves_a_core(device, api, p
         deadline=120,
     )
     assert "SIGABRT" in core and "gpu_upsampler_alsa" in core, core
-    assert "SIGABRT" in device.run("coredumpctl --no-pager info gpu_upsampler_alsa")
+    # By path: the kernel keeps 15 characters of a name, and this one has 18.
+    assert "SIGABRT" in device.run("coredumpctl --no-pager info /opt/totton_audio/bin/gpu_upsampler_alsa")
 
 
 def test_stopping_the_daemon_stops_the_page_and_all_start_again(device, api, playing, services_restored):
@@ -57,9 +58,9 @@ def test_stopping_the_daemon_stops_the_page_and_all_start_again(device, api, pla
 
 
 def test_daemon_stops_within_five_seconds(device, api, playing, services_restored, record_property):
-    started = float(device.run("cut -d' ' -f1 /proc/uptime"))
     device.run(f"systemctl stop {DAEMON}")
-    seconds = float(device.run("cut -d' ' -f1 /proc/uptime")) - started
+    times = device.show(DAEMON, "ActiveExitTimestampMonotonic", "InactiveEnterTimestampMonotonic")
+    seconds = (int(times["InactiveEnterTimestampMonotonic"]) - int(times["ActiveExitTimestampMonotonic"])) / 1e6
     record_property("seconds to stop", f"{seconds:.2f}")
     print(f"stopped in {seconds:.2f} s of the device's time")
     assert device.show(DAEMON, "Result")["Result"] == "success", "it was killed, it did not stop"

@@ -1,4 +1,4 @@
-//! Minimum phase by the homomorphic method.
+//! Minimum and mixed phase by the homomorphic method.
 //!
 //! The logarithm of the magnitude is transformed to the real cepstrum; folding
 //! the cepstrum's negative times onto the positive ones and transforming back
@@ -12,6 +12,8 @@
 //! stopband. The floor
 //! bounds how fast the cepstrum dies, and so how long the transform must be.
 
+use std::f64::consts::TAU;
+
 use realfft::RealFftPlanner;
 use rustfft::num_complex::Complex;
 
@@ -24,55 +26,105 @@ const LARGEST_TRANSFORM: usize = 1 << 27;
 /// stopband's lobes alone, high enough to fill the notches between them.
 const FLOOR_BELOW_DB: f64 = 6.0;
 
-/// The minimum-phase response, of the same length, with the magnitude of
-/// `linear` (any phase), floored 6 dB under `attenuation_db` below
-/// the largest magnitude.
+/// What to make of a linear-phase prototype.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Taps of the response; the rest is cut off.
+    pub taps: usize,
+    /// The magnitude is floored 6 dB under this, below the largest magnitude, in dB.
+    pub attenuation_db: f64,
+    /// How much of the phase is linear: 0 is minimum phase, towards 1 it becomes
+    /// the constant delay of the prototype.
+    pub linear_part: f64,
+}
+
+/// A response with the magnitude of `linear`, which has symmetric taps.
 /// `progress` is told the part of the work done, 0 to 1.
 #[must_use]
-pub fn from_linear(linear: &[f64], attenuation_db: f64, progress: &mut dyn FnMut(f64)) -> Vec<f64> {
-    let taps = linear.len();
-    let wanted = (OVERSAMPLING * taps).next_power_of_two();
-    let length = wanted.min(LARGEST_TRANSFORM.max(2 * taps.next_power_of_two())).max(4096);
+pub fn from_linear(linear: &[f64], wanted: Wanted, progress: &mut dyn FnMut(f64)) -> Vec<f64> {
+    let Wanted { taps, attenuation_db, linear_part } = wanted;
+    let length = (OVERSAMPLING * taps).next_power_of_two();
+    let length = length.min(LARGEST_TRANSFORM.max(2 * taps.next_power_of_two())).max(4096);
     let mut planner = RealFftPlanner::<f64>::new();
 
     let mut time = vec![0.0; length];
-    time[..taps].copy_from_slice(linear);
-    let mut spectrum = vec![Complex::default(); length / 2 + 1];
-    forward(&mut planner, &mut time, &mut spectrum);
+    time[..linear.len()].copy_from_slice(linear);
+    let mut bins = vec![Complex::default(); length / 2 + 1];
+    forward(&mut planner, &mut time, &mut bins);
     progress(0.25);
 
-    let peak = spectrum.iter().map(Complex::norm_sqr).fold(0.0, f64::max);
+    let peak = bins.iter().map(Complex::norm_sqr).fold(0.0, f64::max);
     let floor = peak * 10f64.powf(-(attenuation_db + FLOOR_BELOW_DB) / 10.0);
-    let nepers = spectrum.iter().map(|bin| 0.5 * (bin.norm_sqr() + floor).ln()).collect();
-    drop(spectrum);
-    let mut spectrum = self::spectrum(&mut planner, nepers, length);
+    for bin in &mut bins {
+        *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
+    }
+    complete_logarithm(&mut planner, &mut bins, &mut time);
     progress(0.75);
 
-    inverse(&mut planner, &mut spectrum, &mut time);
+    let delay = linear_part * (linear.len() - 1) as f64 / 2.0;
+    for (bin, value) in bins.iter_mut().enumerate() {
+        let turns = (bin as f64 / length as f64 * delay).fract();
+        value.im = (1.0 - linear_part) * value.im - TAU * turns;
+    }
+    exponentiate(&mut bins);
+    inverse(&mut planner, &mut bins, &mut time);
     progress(1.0);
+    if linear_part > 0.0 {
+        let start = quietest_cut(&time, taps);
+        time.rotate_left(start);
+    }
     time.truncate(taps);
     time.shrink_to_fit();
     time
+}
+
+/// Where a window of `taps` values leaves the least energy outside, in a response
+/// that goes around: a mixed phase reaches back beyond time 0 a little.
+fn quietest_cut(response: &[f64], taps: usize) -> usize {
+    let grain = (taps / 64).max(1);
+    let energies: Vec<f64> =
+        response.chunks(grain).map(|part| part.iter().map(|x| x * x).sum()).collect();
+    let (count, window) = (energies.len(), taps / grain);
+    // Small sums of what is outside: a difference of large ones would lose them.
+    let outside = |start: usize| -> f64 {
+        (start + window..start + count).map(|part| energies[part % count]).sum()
+    };
+    let starts = (0..=window).map(|back| (count - back) % count);
+    let best = starts.min_by(|a, b| outside(*a).total_cmp(&outside(*b)));
+    best.unwrap_or(0) * grain % response.len()
 }
 
 /// The spectrum of the minimum-phase response of `length` values whose magnitude
 /// has the natural logarithm `nepers`, from 0 Hz to half the rate.
 pub(crate) fn spectrum(
     planner: &mut RealFftPlanner<f64>,
-    nepers: Vec<f64>,
+    nepers: impl Iterator<Item = f64>,
     length: usize,
 ) -> Vec<Complex<f64>> {
-    let mut spectrum: Vec<_> = nepers.iter().map(|value| Complex::new(*value, 0.0)).collect();
-    drop(nepers);
-    let mut cepstrum = vec![0.0; length];
-    inverse(planner, &mut spectrum, &mut cepstrum);
-    fold_cepstrum(&mut cepstrum);
-    forward(planner, &mut cepstrum, &mut spectrum);
-    spectrum.iter_mut().for_each(|bin| *bin = bin.exp());
-    // The imaginary parts at 0 Hz and at half the rate are zero by symmetry.
-    spectrum[0].im = 0.0;
-    spectrum[length / 2].im = 0.0;
-    spectrum
+    let mut bins: Vec<_> = nepers.map(|value| Complex::new(value, 0.0)).collect();
+    complete_logarithm(planner, &mut bins, &mut vec![0.0; length]);
+    exponentiate(&mut bins);
+    bins
+}
+
+/// Gives the logarithm of a magnitude the imaginary part of minimum phase.
+fn complete_logarithm(
+    planner: &mut RealFftPlanner<f64>,
+    bins: &mut [Complex<f64>],
+    cepstrum: &mut [f64],
+) {
+    inverse(planner, bins, cepstrum);
+    fold_cepstrum(cepstrum);
+    forward(planner, cepstrum, bins);
+}
+
+/// The exponential of a logarithmic spectrum.
+fn exponentiate(bins: &mut [Complex<f64>]) {
+    bins.iter_mut().for_each(|bin| *bin = bin.exp());
+    // At 0 Hz and at half the rate the spectrum of real taps is real.
+    let last = bins.len() - 1;
+    bins[0].im = 0.0;
+    bins[last].im = 0.0;
 }
 
 /// Folds the cepstrum of an even sequence onto its causal half.

@@ -1,7 +1,7 @@
-//! Filter design: Kaiser-windowed sinc prototypes, linear and minimum phase.
+//! Filter design: Kaiser-windowed sinc prototypes of linear, minimum and mixed phase.
 //!
 //! [`kaiser`] makes the linear-phase prototype, [`minimum_phase`] turns its
-//! magnitude into a minimum-phase response of the same length.
+//! magnitude into a minimum-phase or mixed-phase response of the same length.
 
 pub mod kaiser;
 pub mod minimum_phase;
@@ -18,8 +18,10 @@ pub struct DesignSpec {
     pub ratio: u32,
     /// Rate of the input in Hz.
     pub input_rate_hz: u32,
-    /// Linear or minimum phase.
+    /// Linear, minimum or mixed phase.
     pub phase: Phase,
+    /// For mixed phase: how much of it is linear, above 0 and below 1.
+    pub linear_part: f64,
     /// Stopband attenuation in dB, 60 to 240.
     pub attenuation_db: f64,
     /// End of the passband in Hz; `None` puts the start of the stopband on half
@@ -34,6 +36,7 @@ impl Default for DesignSpec {
             ratio: 16,
             input_rate_hz: 44_100,
             phase: Phase::Minimum,
+            linear_part: 0.5,
             attenuation_db: 180.0,
             passband_hz: None,
         }
@@ -48,6 +51,13 @@ struct Edges {
 }
 
 impl DesignSpec {
+    /// Taps of the linear-phase prototype. A mixed phase reaches further to both
+    /// sides than either of its ends: with the window of two thirds of the taps,
+    /// what is cut off lies below the stopband.
+    fn prototype_taps(&self) -> usize {
+        if self.phase == Phase::Mixed { self.taps * 2 / 3 } else { self.taps }
+    }
+
     /// Checks the values and places the transition band.
     fn edges(&self) -> Result<Edges, Error> {
         if !RATIOS.contains(&self.ratio) {
@@ -60,13 +70,17 @@ impl DesignSpec {
             let accepted = "accepted is 60 to 240 dB";
             return Err(Error::invalid("attenuation", self.attenuation_db, accepted));
         }
-        if !matches!(self.phase, Phase::Linear | Phase::Minimum) {
-            let accepted = "linear and minimum phase can be designed";
+        if self.phase == Phase::Unknown {
+            let accepted = "linear, minimum and mixed phase can be designed";
             return Err(Error::invalid("phase", self.phase, accepted));
+        }
+        if !(self.linear_part > 0.0 && self.linear_part < 1.0) {
+            let accepted = "accepted is above 0 and below 1";
+            return Err(Error::invalid("linear part", self.linear_part, accepted));
         }
         let input = f64::from(self.input_rate_hz);
         let output = input * f64::from(self.ratio);
-        let width = kaiser::transition_width(self.taps, self.attenuation_db) * output;
+        let width = kaiser::transition_width(self.prototype_taps(), self.attenuation_db) * output;
         let passband_hz = self.passband_hz.unwrap_or(0.5 * input - width);
         let edges = Edges { passband_hz, stopband_hz: passband_hz + width };
         if !(passband_hz > 0.0 && edges.stopband_hz < input && edges.stopband_hz < output) {
@@ -103,11 +117,17 @@ pub fn design(
     let beta = kaiser::beta(spec.attenuation_db);
 
     progress(0.0, "window");
-    let mut taps = kaiser::windowed_sinc(spec.taps, cutoff, beta);
-    if spec.phase == Phase::Minimum {
-        progress(0.2, "minimum phase");
-        taps = minimum_phase::from_linear(&taps, spec.attenuation_db, &mut |done| {
-            progress(0.2 + 0.8 * done, "minimum phase");
+    let mut taps = kaiser::windowed_sinc(spec.prototype_taps(), cutoff, beta);
+    let linear_part = (spec.phase == Phase::Mixed).then_some(spec.linear_part);
+    if spec.phase != Phase::Linear {
+        let wanted = minimum_phase::Wanted {
+            taps: spec.taps,
+            attenuation_db: spec.attenuation_db,
+            linear_part: linear_part.unwrap_or(0.0),
+        };
+        progress(0.2, "phase");
+        taps = minimum_phase::from_linear(&taps, wanted, &mut |done| {
+            progress(0.2 + 0.8 * done, "phase");
         });
     }
     let scale = f64::from(spec.ratio) / taps.iter().sum::<f64>();
@@ -119,6 +139,7 @@ pub fn design(
         stopband_hz: edges.stopband_hz,
         attenuation_db: spec.attenuation_db,
         beta,
+        linear_part,
     };
     Filter::new(spec.input_rate_hz, spec.ratio, spec.phase, origin, taps)
 }

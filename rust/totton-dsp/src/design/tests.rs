@@ -81,11 +81,33 @@ fn minimum_phase_packs_the_energy_first() {
 fn minimum_phase_of_a_known_response_is_exact() {
     // (1 - 0.5 z)(1 + 0.25 z): one zero outside the unit circle comes inside.
     let maximum = [-0.5, 0.875, 0.25];
-    let found = minimum_phase::from_linear(&maximum, 300.0, &mut |_| {});
+    let found = minimum_phase::from_linear(
+        &maximum,
+        minimum_phase::Wanted { taps: 3, attenuation_db: 300.0, linear_part: 0.0 },
+        &mut |_| {},
+    );
     let wanted = [1.0, -0.25, -0.125];
     for (found, wanted) in found.iter().zip(wanted) {
         assert!((found - wanted).abs() < 1e-12, "{found} for {wanted}");
     }
+}
+
+#[test]
+fn mixed_phase_delays_by_its_linear_part_and_keeps_the_magnitude() {
+    let mut delays = Vec::new();
+    for linear_part in [0.1, 0.5, 0.9] {
+        let spec = DesignSpec { linear_part, ..spec(Phase::Mixed) };
+        let filter = design(&spec, &mut |_, _| {}).unwrap();
+        let (ripple, stop) = quality(&filter);
+        assert!(stop < -160.0, "{linear_part}: stopband {stop} dB");
+        assert!(ripple < 1e-4, "{linear_part}: ripple {ripple} dB");
+        delays.push(crate::Measurement::new(&filter).figures().delay_1k_seconds * 705_600.0);
+    }
+    let half = 16_000.0 / 2.0;
+    for (delay, least) in delays.iter().zip([0.1, 0.5, 0.9]) {
+        assert!(*delay >= least * half * 2.0 / 3.0 && *delay <= half, "{delays:?}");
+    }
+    assert!(delays.is_sorted(), "{delays:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Equaliser {
                 let gain: f64 = self.curves.iter().map(|curve| curve.gain_db(hz(bin))).sum();
                 gain / 20.0 * std::f64::consts::LN_10
             };
-            let curve = (0..bins.len()).map(nepers).collect();
+            let curve = (0..bins.len()).map(nepers);
             let curve = minimum_phase::spectrum(&mut planner, curve, length);
             bins.iter_mut().zip(curve).for_each(|(value, curve)| *value *= curve);
         }

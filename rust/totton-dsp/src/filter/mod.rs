@@ -79,6 +79,9 @@ pub enum Origin {
         attenuation_db: f64,
         /// The window's shape parameter.
         beta: f64,
+        /// How much of a mixed phase is linear.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        linear_part: Option<f64>,
     },
     /// Taps taken from another file as they were.
     Imported {

@@ -40,6 +40,9 @@ pub struct Design {
     /// How the taps spread energy in time
     #[arg(long, value_enum, default_value_t = Phase::Minimum)]
     pub phase: Phase,
+    /// How much of a mixed phase is linear, above 0 and below 1
+    #[arg(long, default_value_t = 0.5)]
+    pub linear_part: f64,
     /// Stopband attenuation in dB, 60 to 240
     #[arg(long, default_value_t = 180.0)]
     pub attenuation: f64,
@@ -52,6 +55,7 @@ pub struct Design {
 pub enum Phase {
     Linear,
     Minimum,
+    Mixed,
 }
 
 impl From<Phase> for totton_dsp::Phase {
@@ -59,6 +63,7 @@ impl From<Phase> for totton_dsp::Phase {
         match phase {
             Phase::Linear => Self::Linear,
             Phase::Minimum => Self::Minimum,
+            Phase::Mixed => Self::Mixed,
         }
     }
 }

@@ -47,8 +47,11 @@ pub fn print_header(filter: &Filter) {
 
 fn print_origin(origin: &Origin) {
     match origin {
-        Origin::Kaiser { passband_hz, stopband_hz, attenuation_db, beta } => {
+        Origin::Kaiser { passband_hz, stopband_hz, attenuation_db, beta, linear_part } => {
             println!("design       Kaiser window, beta {beta:.4}, for {attenuation_db} dB");
+            if let Some(part) = linear_part {
+                println!("linear part  {part}");
+            }
             println!("passband     to {passband_hz:.3} Hz");
             println!("stopband     from {stopband_hz:.3} Hz");
         }

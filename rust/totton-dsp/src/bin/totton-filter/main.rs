@@ -42,6 +42,7 @@ fn run_design(args: Design) -> Result<(), totton_dsp::Error> {
         ratio: args.ratio,
         input_rate_hz: args.input_rate,
         phase: args.phase.into(),
+        linear_part: args.linear_part,
         attenuation_db: args.attenuation,
         passband_hz: args.passband,
     };

@@ -1,8 +1,9 @@
 //! The engine's speed: audio seconds for each CPU second of this thread, stereo
 //! noise at 44.1 kHz, ratio 16.
 //!
-//! `cargo bench -p totton-dsp --bench engine -- [TAPS]... [best]`, where `best`
-//! leaves out all but the best instruction set; the figures of one run
+//! `cargo bench -p totton-dsp --bench engine -- [TAPS]... [block=FRAMES]... [best]`,
+//! where `best` leaves out all but the best instruction set and uniform partitions;
+//! the figures of one run
 //! can be compared with each other, and with nothing else.
 
 // A measurement that cannot be made has nothing better to do than to stop.
@@ -16,6 +17,7 @@ use totton_dsp::{CpuEngine, CpuOptions, Engine, Filter, Origin, Partitioning, Ph
 const RATE: f64 = 44_100.0;
 const MEASURE: Duration = Duration::from_millis(600);
 const ROUNDS: usize = 3;
+const CUTS: [Partitioning; 2] = [Partitioning::Uniform, Partitioning::Growing];
 
 /// CPU time of this thread.
 fn cpu_time() -> Duration {
@@ -64,6 +66,10 @@ fn main() {
     let taps: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let taps = if taps.is_empty() { vec![640_000] } else { taps };
     let best = std::env::args().any(|word| word == "best");
+    let blocks: Vec<usize> =
+        std::env::args().filter_map(|word| word.strip_prefix("block=")?.parse().ok()).collect();
+    let blocks = if blocks.is_empty() { vec![64, 256, 1024, 4096] } else { blocks };
+    let cuts = if best { &[Partitioning::Growing][..] } else { &CUTS };
     let sets = &Isa::available()[..if best { 1 } else { Isa::available().len() }];
     println!(
         "taps block isa precision partitioning | x RT | longest call, us | MiB | ready, s | partitions"
@@ -71,10 +77,10 @@ fn main() {
     for taps in taps {
         let origin = Origin::Imported { source: "noise".into() };
         let filter = Filter::new(44_100, 16, Phase::Unknown, origin, noise(taps)).expect("valid");
-        for block in [64, 256, 1024, 4096] {
+        for &block in &blocks {
             for precision in [Precision::F32, Precision::F64] {
                 for &isa in sets {
-                    for partitioning in [Partitioning::Uniform, Partitioning::Growing] {
+                    for &partitioning in cuts {
                         let options = CpuOptions { isa, partitioning };
                         let start = cpu_time();
                         let engine = CpuEngine::with_options(&filter, 2, block, precision, options);

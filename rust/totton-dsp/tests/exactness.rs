@@ -1,111 +1,22 @@
-//! The engine against the definition of convolution, summed in double-double
-//! arithmetic (106 bits): wide enough that the reference has no error of its own.
+//! The engine against the definition of convolution; see [`reference`].
 
 // Clippy's leave for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used)]
 
+mod reference;
+
+use reference::{Random, Wide, error_dbfs, render, signals};
 use totton_dsp::simd::Isa;
 use totton_dsp::{
     CpuEngine, CpuOptions, Crossfade, DesignSpec, Engine, Filter, Origin, Partitioning, Phase,
     Precision, Reblock, design,
 };
 
-/// An unevaluated sum of two `f64` (T. J. Dekker 1971; D. E. Knuth, TAOCP 2, 4.2.2).
-#[derive(Clone, Copy, Default)]
-struct Wide {
-    high: f64,
-    low: f64,
-}
-
-impl Wide {
-    /// Adds the exact product of two numbers.
-    fn add_product(self, a: f64, b: f64) -> Self {
-        let product = a * b;
-        let rest = a.mul_add(b, -product);
-        let sum = self.high + product;
-        let part = sum - self.high;
-        let error = (self.high - (sum - part)) + (product - part);
-        let low = self.low + error + rest;
-        let high = sum + low;
-        Self { high, low: low - (high - sum) }
-    }
-
-    fn minus(self, value: f64) -> f64 {
-        (self.high - value) + self.low
-    }
-}
-
-/// A repeatable source of numbers (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-    /// Below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 11) as usize % end
-    }
-    /// From -1 to 1.
-    fn sample(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
-    }
-}
-
 const FRAMES: usize = 6000;
-
-fn signals() -> Vec<(&'static str, Vec<f64>)> {
-    let mut random = Random(1);
-    let mut impulse = vec![0.0; FRAMES];
-    impulse[1234] = 1.0;
-    let sweep = |n: usize| {
-        let t = n as f64 / FRAMES as f64;
-        (std::f64::consts::TAU * 0.24 * FRAMES as f64 * t * t).sin()
-    };
-    let square = |n: usize| if (n / 50).is_multiple_of(2) { 1.0 } else { -1.0 };
-    vec![
-        ("impulse", impulse),
-        ("sweep", (0..FRAMES).map(sweep).collect()),
-        ("noise", (0..FRAMES).map(|_| random.sample()).collect()),
-        ("square", (0..FRAMES).map(square).collect()),
-        ("subnormal", (0..FRAMES).map(|_| random.sample() * 1e-310).collect()),
-    ]
-}
 
 fn designed(ratio: u32, taps: usize, phase: Phase) -> Filter {
     let spec = DesignSpec { taps, ratio, phase, attenuation_db: 120.0, ..DesignSpec::default() };
     design(&spec, &mut |_, _| {}).unwrap()
-}
-
-fn render(engine: &mut dyn Engine, input: &[f64]) -> Vec<f64> {
-    let mut output = Vec::new();
-    let channels = engine.channels();
-    let mut stream = Reblock::new(engine);
-    let mut sink = |blocks: &[Vec<f64>]| output.extend_from_slice(&blocks[channels - 1]);
-    stream.process(&vec![input; channels], &mut sink);
-    stream.finish(&mut sink);
-    output
-}
-
-/// RMS of the error over some output frames, in dBFS (1.0 is full scale).
-fn error_dbfs(filter: &Filter, input: &[f64], output: &[f64]) -> f64 {
-    let ratio = filter.ratio();
-    assert_eq!(output.len(), input.len() * ratio);
-    let mut random = Random(7);
-    let (mut sum, count) = (0.0, 400);
-    for _ in 0..count {
-        let n = random.below(output.len());
-        let (frame, phase) = (n / ratio, n % ratio);
-        let branch = filter.taps().iter().skip(phase).step_by(ratio);
-        let wanted = branch
-            .zip(input[..=frame].iter().rev())
-            .fold(Wide::default(), |wide, (tap, x)| wide.add_product(*tap, *x));
-        sum += wanted.minus(output[n]).powi(2);
-    }
-    10.0 * (sum / f64::from(count)).max(1e-60).log10()
 }
 
 #[test]
@@ -127,7 +38,7 @@ fn every_signal_block_ratio_and_precision_is_exact() {
         (16, Phase::Linear),
     ] {
         let filter = designed(ratio, 3000 * ratio as usize, phase);
-        for (name, input) in signals() {
+        for (name, input) in signals(FRAMES) {
             for block in [16, 64, 256, 1024, 4096] {
                 for (precision, bound) in [(Precision::F64, -300.0), (Precision::F32, -134.0)] {
                     let mut engine = CpuEngine::new(&filter, 2, block, precision).unwrap();
@@ -145,7 +56,7 @@ fn every_signal_block_ratio_and_precision_is_exact() {
 #[test]
 fn every_instruction_set_and_partitioning_is_exact() {
     let filter = designed(16, 80_000, Phase::Minimum);
-    let (_, input) = signals().swap_remove(2);
+    let (_, input) = signals(FRAMES).swap_remove(2);
     for &isa in Isa::available() {
         for partitioning in [Partitioning::Uniform, Partitioning::Growing] {
             for (precision, bound) in [(Precision::F64, -300.0), (Precision::F32, -134.0)] {
@@ -163,7 +74,7 @@ fn every_instruction_set_and_partitioning_is_exact() {
 fn the_channels_of_a_pair_do_not_leak() {
     // Two channels are one complex signal inside: one of them loud, one silent.
     let filter = designed(16, 40_000, Phase::Minimum);
-    let (_, loud) = signals().swap_remove(2);
+    let (_, loud) = signals(FRAMES).swap_remove(2);
     let silent = vec![0.0; FRAMES];
     for (precision, bound) in [(Precision::F64, -300.0), (Precision::F32, -134.0)] {
         let mut stream = Reblock::new(CpuEngine::new(&filter, 2, 64, precision).unwrap());
@@ -217,7 +128,7 @@ fn random_filters_blocks_and_splits_are_exact() {
 #[test]
 fn huge_and_bad_samples_do_not_poison_what_follows() {
     let filter = designed(4, 4000, Phase::Minimum);
-    let (_, clean) = signals().swap_remove(1);
+    let (_, clean) = signals(FRAMES).swap_remove(1);
     for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY, f64::MAX, -1e300, 1e39] {
         for precision in [Precision::F32, Precision::F64] {
             let mut input = clean.clone();

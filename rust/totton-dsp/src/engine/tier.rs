@@ -333,7 +333,7 @@ fn schedule<T: Sample>(
     for stage in 0..inverse.outer_stages() {
         cut(inverse.butterflies(), 56, &|from, to| Step::Outer { stage, from, to });
     }
-    cut(inverse.butterflies(), 48, &|from, to| Step::Last { from, to });
+    cut(inverse.last_butterflies(), 128, &|from, to| Step::Last { from, to });
     schedule
 }
 

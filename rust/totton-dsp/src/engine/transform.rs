@@ -8,8 +8,8 @@
 //! carries two channels, one as its real and one as its imaginary part.
 //!
 //! The transform of length N is cut into leaves that stay in the level-1 cache,
-//! radix-4 stages above them, and a last stage that computes only the half that
-//! overlap-save keeps. Each part can be done in pieces: a deferred partition
+//! radix-4 stages above them, and a last stage of radix 8 that computes only the
+//! half that overlap-save keeps. Each part can be done in pieces: a deferred partition
 //! spreads its work over many calls.
 //!
 //! An element is `LANES` real parts, then `LANES` imaginary parts.
@@ -18,21 +18,21 @@ use std::f64::consts::{FRAC_1_SQRT_2, TAU};
 
 use crate::simd::{Sample, Vector};
 
-/// The longest leaf: 512 elements of 16 lanes of `f32` are 64 KiB.
-const LONGEST_LEAF: usize = 512;
+/// The longest leaf: 256 elements of 16 lanes of `f32` are 32 KiB.
+const LONGEST_LEAF: usize = 256;
 
-/// Twiddle factors of one radix-4 stage: for each butterfly `j`, the real and
-/// imaginary parts of w^j, w^2j and w^3j.
+/// Twiddle factors of one stage: for each butterfly `j`, the real and imaginary
+/// parts of w^j, w^2j and so on below the radix.
 struct Stage<T> {
     length: usize,
     twiddles: Vec<T>,
 }
 
 impl<T: Sample> Stage<T> {
-    fn new(length: usize) -> Self {
-        let mut twiddles = Vec::with_capacity(length / 4 * 6);
-        for j in 0..length / 4 {
-            for factor in 1..=3 {
+    fn new(length: usize, radix: usize) -> Self {
+        let mut twiddles = Vec::with_capacity(length / radix * (radix - 1) * 2);
+        for j in 0..length / radix {
+            for factor in 1..radix {
                 let (sine, cosine) = turn(factor * j, length);
                 twiddles.extend([T::narrow(cosine), T::narrow(sine)]);
             }
@@ -71,8 +71,9 @@ pub struct Inverse<T> {
     /// Radix-4 stages inside a leaf, shortest first; below them is a radix-4 or
     /// radix-8 stage without twiddles.
     inner: Vec<Stage<T>>,
-    /// Radix-4 stages from the leaves up to a quarter of the length.
+    /// Radix-4 stages from the leaves up to an eighth of the length.
     outer: Vec<Stage<T>>,
+    /// Radix 8.
     last: Stage<T>,
     positions: Vec<u32>,
 }
@@ -81,23 +82,24 @@ impl<T: Sample> Inverse<T> {
     /// Plans a power of two from 32 on.
     pub fn new(length: usize) -> Self {
         assert!(length.is_power_of_two() && length >= 32, "length {length}");
-        let quarter = length / 4;
-        let mut leaf = quarter;
+        let eighth = length / 8;
+        let mut leaf = eighth;
         while leaf > LONGEST_LEAF {
             leaf /= 4;
         }
         let bottom = if leaf.trailing_zeros().is_multiple_of(2) { 4 } else { 8 };
         let between = |from: usize, to: usize| {
             let lengths = std::iter::successors(Some(from * 4), |length| Some(length * 4));
-            lengths.take_while(move |length| *length <= to).map(Stage::new).collect()
+            let lengths = lengths.take_while(move |length| *length <= to);
+            lengths.map(|length| Stage::new(length, 4)).collect()
         };
         let positions = (0..length).map(|bin| position(bin, length, bottom)).collect();
         Self {
             length,
             leaf,
             inner: between(bottom, leaf),
-            outer: between(leaf, quarter),
-            last: Stage::new(length),
+            outer: between(leaf, eighth),
+            last: Stage::new(length, 8),
             positions,
         }
     }
@@ -125,6 +127,11 @@ impl<T: Sample> Inverse<T> {
     /// Butterflies of one outer stage over the whole length.
     pub fn butterflies(&self) -> usize {
         self.length / 4
+    }
+
+    /// Butterflies of the last stage.
+    pub fn last_butterflies(&self) -> usize {
+        self.length / 8
     }
 
     /// Transforms leaf number `leaf` in place.
@@ -180,8 +187,8 @@ impl<T: Sample> Inverse<T> {
     }
 
     /// Does the butterflies `from..to` of the last stage: butterfly `j` gives the
-    /// output values `j` and `j + length / 4` of the half that overlap-save keeps.
-    /// Value `n` goes to `out + n * stride`.
+    /// output values `j + n * length / 8`, n = 0 to 3, of the half that
+    /// overlap-save keeps. Value `n` goes to `out + n * stride`.
     ///
     /// # Safety
     ///
@@ -195,27 +202,45 @@ impl<T: Sample> Inverse<T> {
         from: usize,
         to: usize,
     ) {
-        let quarter = self.length / 4;
+        let eighth = self.length / 8;
         for j in from..to {
-            // SAFETY: `j` is below a quarter of the length.
+            // SAFETY: `j` is below an eighth of the length, and the table has 14
+            // numbers for each butterfly.
             unsafe {
-                let [a, b, c, d] = twiddled::<V>(work, &self.last, j);
-                let (ac_sum, ac_difference) = (a.add(c), a.sub(c));
-                let (bd_sum, bd_difference) = (b.add(d), b.sub(d));
-                ac_sum.sub(bd_sum).store(out.add(j * stride));
-                let rotated = bd_difference.times_i();
-                ac_difference.sub(rotated).store(out.add((j + quarter) * stride));
+                let from = work.add(j * 2 * V::LANES);
+                let w = self.last.twiddles.as_ptr().add(14 * j);
+                let step = eighth * 2 * V::LANES;
+                let even = four([
+                    C::<V>::load(from),
+                    turned::<V>(from, step, w, 2),
+                    turned::<V>(from, step, w, 4),
+                    turned::<V>(from, step, w, 6),
+                ]);
+                let odd = four([
+                    turned::<V>(from, step, w, 1),
+                    turned::<V>(from, step, w, 3),
+                    turned::<V>(from, step, w, 5),
+                    turned::<V>(from, step, w, 7),
+                ]);
+                let halves = even.into_iter().zip(eighths(odd));
+                for (n, (even, odd)) in halves.enumerate() {
+                    even.sub(odd).store(out.add((j + n * eighth) * stride));
+                }
             }
         }
     }
 }
 
-/// The element of a bin: the digits of its number in reverse, radix 4 from the
-/// last stage down to the bottom one.
+/// The element of a bin: the digits of its number in reverse, radix 8 for the last
+/// stage, then radix 4 down to the bottom one.
 fn position(bin: usize, length: usize, bottom: usize) -> u32 {
     let (mut rest, mut size, mut position) = (bin, length, 0);
     while size > 1 {
-        let radix = if size == bottom { bottom } else { 4 };
+        let radix = match size {
+            _ if size == length => 8,
+            _ if size == bottom => bottom,
+            _ => 4,
+        };
         size /= radix;
         position += rest % radix * size;
         rest /= radix;
@@ -273,6 +298,20 @@ impl<V: Vector> C<V> {
     }
 }
 
+/// Input `n` of a butterfly, turned: the inputs are `step` apart from `first` on,
+/// the twiddle factors in order from `w` on. Functions, not closures: only what is
+/// always inlined has the instruction set.
+#[inline(always)]
+unsafe fn turned<V: Vector>(
+    first: *const V::Scalar,
+    step: usize,
+    w: *const V::Scalar,
+    n: usize,
+) -> C<V> {
+    // SAFETY: the caller gives the elements and the factors.
+    unsafe { C::<V>::load(first.add(n * step)).times(w.add(2 * (n - 1))) }
+}
+
 /// The four inputs of butterfly `j` of a stage, turned.
 #[inline(always)]
 unsafe fn twiddled<V: Vector>(
@@ -280,13 +319,18 @@ unsafe fn twiddled<V: Vector>(
     stage: &Stage<V::Scalar>,
     j: usize,
 ) -> [C<V>; 4] {
-    let quarter = stage.length / 4;
-    // SAFETY: `j` is below `quarter`, so the elements are inside the block and
-    // the table has six numbers from `6 * j` on.
+    // SAFETY: `j` is below a quarter of the stage, so the elements are inside the
+    // block and the table has six numbers from `6 * j` on.
     unsafe {
-        let element = |n: usize| C::<V>::load(block.add((j + n * quarter) * 2 * V::LANES));
+        let first = block.add(j * 2 * V::LANES);
+        let step = stage.length / 4 * 2 * V::LANES;
         let w = stage.twiddles.as_ptr().add(6 * j);
-        [element(0), element(1).times(w), element(2).times(w.add(2)), element(3).times(w.add(4))]
+        [
+            C::load(first),
+            turned(first, step, w, 1),
+            turned(first, step, w, 2),
+            turned(first, step, w, 3),
+        ]
     }
 }
 
@@ -303,6 +347,23 @@ unsafe fn four<V: Vector>([a, b, c, d]: [C<V>; 4]) -> [C<V>; 4] {
             C { re: ac_difference.re.sub(im), im: ac_difference.im.add(re) },
             ac_sum.sub(bd_sum),
             C { re: ac_difference.re.add(im), im: ac_difference.im.sub(re) },
+        ]
+    }
+}
+
+/// Four values turned by 0 to 3 eighths: what a transform of eight values does
+/// to the transform of its odd half.
+#[inline(always)]
+unsafe fn eighths<V: Vector>([a, b, c, d]: [C<V>; 4]) -> [C<V>; 4] {
+    // SAFETY: no memory is touched.
+    unsafe {
+        let half = V::splat(V::Scalar::narrow(FRAC_1_SQRT_2));
+        let zero = V::splat(V::Scalar::default());
+        [
+            a,
+            C { re: b.re.sub(b.im).mul(half), im: b.re.add(b.im).mul(half) },
+            c.times_i(),
+            C { re: zero.sub(d.re.add(d.im)).mul(half), im: d.re.sub(d.im).mul(half) },
         ]
     }
 }
@@ -332,8 +393,8 @@ unsafe fn bottom4<V: Vector>(first: *mut V::Scalar, length: usize) {
         // SAFETY: the caller gives `length` elements, a multiple of 4.
         unsafe {
             let at = |n: usize| first.add((start + n) * 2 * V::LANES);
-            let load = |n: usize| C::<V>::load(at(n));
-            let values = four([load(0), load(1), load(2), load(3)]);
+            let values =
+                four([C::<V>::load(at(0)), C::load(at(1)), C::load(at(2)), C::load(at(3))]);
             for (n, value) in values.into_iter().enumerate() {
                 value.store(at(n));
             }
@@ -347,15 +408,9 @@ unsafe fn bottom8<V: Vector>(first: *mut V::Scalar, length: usize) {
         // SAFETY: the caller gives `length` elements, a multiple of 8.
         unsafe {
             let at = |n: usize| first.add((start + n) * 2 * V::LANES);
-            let load = |n: usize| C::<V>::load(at(n));
-            let even = four([load(0), load(2), load(4), load(6)]);
-            let [o0, o1, o2, o3] = four([load(1), load(3), load(5), load(7)]);
-            let half = V::splat(V::Scalar::narrow(FRAC_1_SQRT_2));
-            let zero = V::splat(V::Scalar::default());
-            let o1 = C { re: o1.re.sub(o1.im).mul(half), im: o1.re.add(o1.im).mul(half) };
-            let o2 = o2.times_i();
-            let o3 = C { re: zero.sub(o3.re.add(o3.im)).mul(half), im: o3.re.sub(o3.im).mul(half) };
-            for (n, (even, odd)) in even.into_iter().zip([o0, o1, o2, o3]).enumerate() {
+            let even = four([C::<V>::load(at(0)), C::load(at(2)), C::load(at(4)), C::load(at(6))]);
+            let odd = four([C::<V>::load(at(1)), C::load(at(3)), C::load(at(5)), C::load(at(7))]);
+            for (n, (even, odd)) in even.into_iter().zip(eighths(odd)).enumerate() {
                 even.add(odd).store(at(n));
                 even.sub(odd).store(at(n + 4));
             }
@@ -402,7 +457,7 @@ mod tests {
                     plan.run_outer::<V>(work, stage, 0, 7);
                     plan.run_outer::<V>(work, stage, 7, plan.butterflies());
                 }
-                plan.run_last::<V>(work, out.as_mut_ptr(), 4, 0, plan.butterflies());
+                plan.run_last::<V>(work, out.as_mut_ptr(), 4, 0, plan.last_butterflies());
             }
             for n in 0..length / 2 {
                 for (lane, (bin, re, im)) in bins.into_iter().enumerate() {

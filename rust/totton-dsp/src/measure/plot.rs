@@ -109,7 +109,7 @@ fn extremes(count: usize, value: impl Fn(usize) -> (f64, f64)) -> Vec<(f64, f64)
 }
 
 fn picture(title: &str, charts: &[Chart]) -> String {
-    let (width, row) = (WIDTH + LEFT + 20.0, HEIGHT + TOP + BOTTOM);
+    let (width, row) = (WIDTH + LEFT + 50.0, HEIGHT + TOP + BOTTOM);
     let height = 40.0 + row * charts.len() as f64;
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     let mut svg = format!(

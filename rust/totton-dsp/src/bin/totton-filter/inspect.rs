@@ -21,7 +21,7 @@ pub fn run(args: &Inspect) -> Result<(), Error> {
         figures.passband_hz
     );
     println!("  largest tap       {:.6} at {:.4} ms", figures.peak, figures.peak_seconds * 1e3);
-    println!("  energy before it  {:.1} dB", figures.pre_ringing_db);
+    println!("  pre-ringing       {:.1} dB of the energy", figures.pre_ringing_db);
     if let Some(path) = &args.plot {
         let name = args.filter.file_name().unwrap_or(args.filter.as_os_str());
         std::fs::write(path, measurement.svg(&name.to_string_lossy()))

@@ -3,7 +3,7 @@
 from eventually import eventually
 
 
-def test_journal_limits_are_in_force_and_entries_survive_a_reboot(device, api, playing):
+def test_journal_limits_are_in_force_and_entries_survive_a_reboot(device, api, cable, playing):
     config = device.run("systemd-analyze cat-config systemd/journald.conf")
     drop_in = config.split("journald.conf.d/totton-audio.conf")[1]
     for line in ("Storage=persistent", "SystemMaxUse=100M", "SystemMaxFileSize=10M", "MaxRetentionSec=7day"):
@@ -19,5 +19,5 @@ def test_journal_limits_are_in_force_and_entries_survive_a_reboot(device, api, p
 
     # The virtual cable was torn by the reboot: put it in again, and all is well.
     eventually("the device has booted", lambda: device.attempt("systemctl is-system-running --wait", timeout=240)[1].strip() == "running", deadline=300)
-    eventually("the cable is in", lambda: api.pc.attempt("plug", timeout=120)[0] == 0, deadline=180)
+    eventually("the cable is in", lambda: cable.plug() or True, deadline=180)
     eventually("the PC sees the stream again", api.streaming, deadline=180)

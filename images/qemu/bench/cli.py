@@ -7,8 +7,8 @@
   boot --no-plug             both machines, and the cable not in
   boot -- COMMAND...         both machines, cable not in, while COMMAND runs; it
                              finds them through LG_DEVICE_PORT, LG_PC_PORT (SSH as
-                             root on 127.0.0.1), LG_KEY, LG_SOCKS_PORT (a proxy at
-                             the PC) and TOTTON_BENCH (the state directory)
+                             root on 127.0.0.1), LG_KEY and TOTTON_BENCH (the state
+                             directory)
 """
 
 import argparse
@@ -90,7 +90,6 @@ def _told(bench):
         "LG_DEVICE_PORT": str(bench.device.ssh_port),
         "LG_PC_PORT": str(bench.pc.ssh_port),
         "LG_KEY": str(bench.pc.key),
-        "LG_SOCKS_PORT": str(bench.socks()),
         "TOTTON_BENCH": str(bench.state),
     }
 

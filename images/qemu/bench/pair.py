@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import cache
-from .machine import BenchFailed, Machine, eventually, free_port
+from .machine import BenchFailed, Machine, eventually
 
 PAGE_HOST = "totton-audio.local"
 
@@ -72,23 +72,15 @@ class Bench:
     def unplug(self, deadline_s=30):
         self.pc.run(f"unplug {deadline_s}", deadline_s + 30)
 
-    def _tunnel(self, *options):
-        tunnel = subprocess.Popen(
-            ["ssh", "-N", "-o", "ExitOnForwardFailure=yes", *self.pc.ssh_options(), *options, "127.0.0.1"],
-            stdin=subprocess.DEVNULL,
-        )
-        self._tunnels.append(tunnel)
-        return tunnel
-
     def forward(self, port):
         """127.0.0.1:port here becomes port 80 of totton-audio.local, resolved on the PC."""
-        self._tunnel("-L", f"127.0.0.1:{port}:{PAGE_HOST}:80")
-
-    def socks(self):
-        """A SOCKS5 proxy whose names are resolved on the PC; returns its port."""
-        port = free_port()
-        self._tunnel("-D", f"127.0.0.1:{port}")
-        return port
+        self._tunnels.append(
+            subprocess.Popen(
+                ["ssh", "-N", "-o", "ExitOnForwardFailure=yes", *self.pc.ssh_options()]
+                + ["-L", f"127.0.0.1:{port}:{PAGE_HOST}:80", "127.0.0.1"],
+                stdin=subprocess.DEVNULL,
+            )
+        )
 
     def wait_for_page(self, url, deadline_s=120):
         """Waits until `url` answers with a page; returns its body."""

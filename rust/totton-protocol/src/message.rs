@@ -110,6 +110,7 @@ pub enum ErrorCode {
 
 /// What the daemon publishes several times a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Telemetry {
     pub version: u32,
     /// Counts up by one a message; a gap means that messages were missed.

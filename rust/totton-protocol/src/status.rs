@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the daemon is doing, as a listener would say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Filter, devices and sockets are being set up.
@@ -20,6 +21,7 @@ pub enum State {
 
 /// One end of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Device {
     /// ALSA name, `hw:CARD,DEVICE`.
     pub name: String,
@@ -37,6 +39,7 @@ pub struct Device {
 
 /// The convolution engine in use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Engine {
     /// `cpu` or `cuda`.
     pub backend: String,
@@ -58,6 +61,7 @@ pub struct Engine {
 
 /// Events since the daemon started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Counters {
     /// Frames taken from the input.
     pub input_frames: u64,
@@ -81,6 +85,7 @@ pub struct Counters {
 /// Peak levels since the last telemetry message, for each channel, in dBFS.
 /// Digital silence is [`Levels::SILENCE_DBFS`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Levels {
     pub input_peak_dbfs: Vec<f64>,
     pub output_peak_dbfs: Vec<f64>,
@@ -93,6 +98,7 @@ impl Levels {
 
 /// The whole state of the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Status {
     /// Version of the daemon.
     pub version: String,

@@ -3,7 +3,7 @@
 //!
 //! Along the audio flow:
 //! - [`device`]: the sound devices, behind traits
-//! - [`sample`]: their sample formats
+//! - [`sample`]: their sample formats; [`dither`]: what hides the bits that they drop
 //! - [`audio`]: capture → ring → engine → ring → playback, a thread each
 //! - [`backend`]: which engine computes, with which filter
 //!
@@ -23,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod device;
+pub mod dither;
 pub mod error;
 pub mod ipc;
 pub mod logging;

@@ -1,13 +1,17 @@
 //! ALSA's integer sample formats, to and from `f64` at full scale ±1.
 //!
 //! An integer sample `s` of `b` bits is `s / 2^(b-1)`, exactly. Back, a value is
-//! rounded to the nearest integer (ties to even), limited to full scale, and
-//! what had to be limited is counted. NaN becomes silence and is counted too,
-//! so nothing but numbers within range ever reaches a DAC.
+//! dithered as [`crate::dither`] says, rounded to the nearest integer (ties to
+//! even), limited to full scale, and what had to be limited is counted. NaN
+//! becomes silence and is counted too, so nothing but numbers within range ever
+//! reaches a DAC. A value that the format holds exactly stays as it is, without
+//! dither: silence is digital silence.
 //!
 //! The format is looked at once a call; the loops inside know it at compile time.
 
 use serde::Deserialize;
+
+use crate::dither::{self, Dither};
 
 /// A sample format that the daemon captures and plays, by ALSA's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -34,6 +38,16 @@ impl SampleFormat {
             Self::S24In3 => "S24_3LE",
             Self::S24 => "S24_LE",
             Self::S32 => "S32_LE",
+        }
+    }
+
+    /// Significant bits of one sample.
+    pub fn bits(self) -> u32 {
+        match self {
+            Self::S16 => S16::BITS,
+            Self::S24In3 => S24In3::BITS,
+            Self::S24 => S24::BITS,
+            Self::S32 => S32::BITS,
         }
     }
 
@@ -137,12 +151,13 @@ pub fn encode(
     planes: &[Vec<f64>],
     frames: std::ops::Range<usize>,
     bytes: &mut [u8],
+    dither: &mut Dither,
 ) -> u64 {
     match format {
-        SampleFormat::S16 => encode_as::<S16>(planes, frames, bytes),
-        SampleFormat::S24In3 => encode_as::<S24In3>(planes, frames, bytes),
-        SampleFormat::S24 => encode_as::<S24>(planes, frames, bytes),
-        SampleFormat::S32 => encode_as::<S32>(planes, frames, bytes),
+        SampleFormat::S16 => encode_as::<S16>(planes, frames, bytes, dither),
+        SampleFormat::S24In3 => encode_as::<S24In3>(planes, frames, bytes, dither),
+        SampleFormat::S24 => encode_as::<S24>(planes, frames, bytes, dither),
+        SampleFormat::S32 => encode_as::<S32>(planes, frames, bytes, dither),
     }
 }
 
@@ -150,17 +165,40 @@ fn encode_as<C: Codec>(
     planes: &[Vec<f64>],
     frames: std::ops::Range<usize>,
     bytes: &mut [u8],
+    dither: &mut Dither,
 ) -> u64 {
     let frame = C::BYTES * planes.len();
     let mut limited = 0;
     for (channel, plane) in planes.iter().enumerate() {
-        for (value, frame) in plane[frames.clone()].iter().zip(bytes.chunks_exact_mut(frame)) {
-            let (sample, is_limited) = quantise(*value, C::BITS);
+        let values = plane[frames.clone()].iter().zip(bytes.chunks_exact_mut(frame));
+        let mut put = |frame: &mut [u8], (sample, is_limited): (i32, bool)| {
             limited += u64::from(is_limited);
             C::put(sample, &mut frame[channel * C::BYTES..][..C::BYTES]);
+        };
+        match dither.channel(channel) {
+            Some(state) => {
+                for (value, frame) in values {
+                    put(frame, quantise_dithered(*value, dither::next(state), C::BITS));
+                }
+            }
+            None => values.for_each(|(value, frame)| put(frame, quantise(*value, C::BITS))),
         }
     }
     limited
+}
+
+/// As [`quantise`], with a noise in units of the last place. What the noise
+/// alone takes beyond full scale is limited but not counted: nothing clipped.
+#[inline(always)]
+fn quantise_dithered(value: f64, noise: f64, bits: u32) -> (i32, bool) {
+    let unit = 1.0 / (1u64 << (bits - 1)) as f64;
+    // The sum ends at the last place; what is unchanged by it drops no bit.
+    let anchor = anchor(bits);
+    let noise = if value + anchor - anchor == value { 0.0 } else { noise * unit };
+    match quantise(value + noise, bits) {
+        (sample, true) => (sample, quantise(value, bits).1),
+        within => within,
+    }
 }
 
 /// The integer of `bits` bits nearest to `value`, ties to even, and whether it had to be limited.
@@ -175,7 +213,7 @@ fn quantise(value: f64, bits: u32) -> (i32, bool) {
     let top = i64::from(i32::MAX >> (32 - bits));
     // NaN and the infinities have larger bits than any number.
     if value.to_bits() & MAGNITUDE < 2f64.to_bits() {
-        let anchor = 1.5 * (1u64 << (53 - bits)) as f64;
+        let anchor = anchor(bits);
         let rounded = (value + anchor).to_bits() as i64 - anchor.to_bits() as i64;
         let sample = rounded.clamp(-top - 1, top);
         (sample as i32, sample != rounded)
@@ -184,6 +222,12 @@ fn quantise(value: f64, bits: u32) -> (i32, bool) {
     } else {
         (if value > 0.0 { top } else { -top - 1 } as i32, true)
     }
+}
+
+/// See [`quantise`]: any sum with it below 2 in magnitude ends at the last place of `bits` bits.
+#[inline(always)]
+fn anchor(bits: u32) -> f64 {
+    1.5 * (1u64 << (53 - bits)) as f64
 }
 
 /// How samples lie in a file: the integer formats, and floating point as it is.
@@ -226,12 +270,13 @@ impl Encoding {
         }
     }
 
-    /// As [`encode`]; floating point has no full scale to limit to.
+    /// As [`encode`]; floating point is neither dithered nor limited.
     pub fn encode(
         self,
         planes: &[Vec<f64>],
         frames: std::ops::Range<usize>,
         bytes: &mut [u8],
+        dither: &mut Dither,
     ) -> u64 {
         let frame = self.bytes() * planes.len();
         let mut each = |put: fn(f64, &mut [u8])| {
@@ -245,7 +290,7 @@ impl Encoding {
             0
         };
         match self {
-            Self::Integer(format) => encode(format, planes, frames, bytes),
+            Self::Integer(format) => encode(format, planes, frames, bytes, dither),
             Self::F32 => each(|value, b| b.copy_from_slice(&(value as f32).to_le_bytes())),
             Self::F64 => each(|value, b| b.copy_from_slice(&value.to_le_bytes())),
         }
@@ -259,25 +304,21 @@ mod tests {
     const ALL: [SampleFormat; 4] =
         [SampleFormat::S16, SampleFormat::S24In3, SampleFormat::S24, SampleFormat::S32];
 
-    fn bits(format: SampleFormat) -> u32 {
-        match format {
-            SampleFormat::S16 => 16,
-            SampleFormat::S24In3 | SampleFormat::S24 => 24,
-            SampleFormat::S32 => 32,
-        }
+    fn rounded(format: SampleFormat, planes: &[Vec<f64>], bytes: &mut [u8]) -> u64 {
+        encode(format, planes, 0..planes[0].len(), bytes, &mut Dither::none(planes.len()))
     }
 
     #[test]
     fn every_format_comes_back_bit_for_bit() {
         for format in ALL {
-            let top = i64::from(i32::MAX >> (32 - bits(format)));
+            let top = i64::from(i32::MAX >> (32 - format.bits()));
             let samples = [-top - 1, -top, -1, 0, 1, 77, -12345, top - 1, top];
-            let scale = 2f64.powi(bits(format) as i32 - 1);
+            let scale = 2f64.powi(format.bits() as i32 - 1);
             let left: Vec<f64> = samples.iter().map(|s| *s as f64 / scale).collect();
             let right: Vec<f64> = left.iter().rev().copied().collect();
             let planes = [left, right];
             let mut bytes = vec![0; samples.len() * 2 * format.bytes()];
-            assert_eq!(encode(format, &planes, 0..samples.len(), &mut bytes), 0);
+            assert_eq!(rounded(format, &planes, &mut bytes), 0);
             let mut back = vec![vec![9.0; samples.len()]; 2];
             assert_eq!(decode(format, &bytes, &mut back), samples.len());
             assert_eq!(back, planes, "{format:?}");
@@ -310,7 +351,7 @@ mod tests {
         let planes = [vec![0.5], vec![-0.5]];
         let encoded = |format: SampleFormat| {
             let mut bytes = vec![0; 2 * format.bytes()];
-            encode(format, &planes, 0..1, &mut bytes);
+            rounded(format, &planes, &mut bytes);
             bytes
         };
         assert_eq!(encoded(SampleFormat::S16), [0, 0x40, 0, 0xc0]);
@@ -333,10 +374,10 @@ mod tests {
             let planes = [values.clone()];
             let mut bytes = vec![0; values.len() * format.bytes()];
             // -1 is full scale itself, the denormal is silence; the other six are limited.
-            assert_eq!(encode(format, &planes, 0..values.len(), &mut bytes), 6, "{format:?}");
+            assert_eq!(rounded(format, &planes, &mut bytes), 6, "{format:?}");
             let mut back = [vec![9.0; values.len()]];
             decode(format, &bytes, &mut back);
-            let top = 1.0 - 2f64.powi(1 - bits(format) as i32);
+            let top = 1.0 - 2f64.powi(1 - format.bits() as i32);
             assert_eq!(back[0], [top, -1.0, top, -1.0, top, -1.0, 0.0, 0.0], "{format:?}");
         }
     }
@@ -345,12 +386,12 @@ mod tests {
     fn floating_point_is_neither_scaled_nor_limited() {
         let planes = [vec![1.5, -0.1], vec![0.25, -3e-300]];
         let mut bytes = [0; 32];
-        assert_eq!(Encoding::F64.encode(&planes, 0..2, &mut bytes), 0);
+        assert_eq!(Encoding::F64.encode(&planes, 0..2, &mut bytes, &mut Dither::none(2)), 0);
         assert_eq!(bytes[8..16], 0.25f64.to_le_bytes());
         let mut back = [vec![0.0; 2], vec![0.0; 2]];
         assert_eq!(Encoding::F64.decode(&bytes, &mut back), 2);
         assert_eq!(back, planes);
-        Encoding::F32.encode(&planes, 0..2, &mut bytes[..16]);
+        Encoding::F32.encode(&planes, 0..2, &mut bytes[..16], &mut Dither::none(2));
         Encoding::F32.decode(&bytes[..16], &mut back);
         assert_eq!(back, [vec![1.5, f64::from(-0.1f32)], vec![0.25, 0.0]]);
     }
@@ -359,7 +400,69 @@ mod tests {
     fn a_range_takes_its_own_frames() {
         let planes = [vec![0.0, 0.25, 0.5]];
         let mut bytes = [0; 4];
-        encode(SampleFormat::S16, &planes, 1..3, &mut bytes);
+        encode(SampleFormat::S16, &planes, 1..3, &mut bytes, &mut Dither::none(1));
         assert_eq!(bytes, [0, 0x20, 0, 0x40]);
+    }
+
+    fn dithered(format: SampleFormat, values: &[f64], cuts: &[usize]) -> (Vec<f64>, u64) {
+        let mut dither = Dither::for_output(format.into(), 1);
+        let planes = [values.to_vec()];
+        let mut bytes = vec![0; values.len() * format.bytes()];
+        let (mut from, mut limited) = (0, 0);
+        for to in cuts.iter().copied().chain([values.len()]) {
+            let part = &mut bytes[from * format.bytes()..to * format.bytes()];
+            limited += encode(format, &planes, from..to, part, &mut dither);
+            from = to;
+        }
+        let mut back = [vec![0.0; values.len()]];
+        decode(format, &bytes, &mut back);
+        let [back] = back;
+        (back, limited)
+    }
+
+    #[test]
+    fn dither_makes_the_error_independent_of_the_sound() {
+        // Constants between two values of 16 bits: their mean is kept, and the
+        // error's power is that of dither and rounding, a quarter of a unit squared.
+        let unit = 2f64.powi(-15);
+        for part in [0.1, 0.25, 0.5, 0.9] {
+            let value = (1000.0 + part) * unit;
+            let (found, _) = dithered(SampleFormat::S16, &vec![value; 200_000], &[]);
+            let errors: Vec<f64> = found.iter().map(|x| (x - value) / unit).collect();
+            let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+            let power = errors.iter().map(|e| e * e).sum::<f64>() / errors.len() as f64;
+            assert!(mean.abs() < 5e-3, "{part}: mean {mean}");
+            assert!((power - 0.25).abs() < 5e-3, "{part}: power {power}");
+        }
+    }
+
+    #[test]
+    fn a_sound_below_the_last_place_survives_dither_alone() {
+        // A third of a unit of 16 bits: rounded, it is silence.
+        let sine = |n: usize| 0.3 * 2f64.powi(-15) * (n as f64 * 0.1).sin();
+        let values: Vec<f64> = (0..200_000).map(sine).collect();
+        let level = |found: &[f64]| {
+            let product = found.iter().zip(&values).map(|(a, b)| a * b).sum::<f64>();
+            product / values.iter().map(|x| x * x).sum::<f64>()
+        };
+        assert!((level(&dithered(SampleFormat::S16, &values, &[]).0) - 1.0).abs() < 0.03);
+        let mut bytes = vec![0; values.len() * 2];
+        rounded(SampleFormat::S16, std::slice::from_ref(&values), &mut bytes);
+        assert!(bytes.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn dither_does_not_depend_on_the_blocks_nor_touch_silence_nor_count_as_clipping() {
+        let values: Vec<f64> = (0..1000).map(|n| (n as f64 * 0.37).sin()).collect();
+        for format in [SampleFormat::S16, SampleFormat::S24, SampleFormat::S24In3] {
+            let whole = dithered(format, &values, &[]);
+            assert_eq!(whole, dithered(format, &values, &[1, 64, 65, 999]), "{format:?}");
+            let exact = [0.0, -0.0, 0.5, -1.0, 2f64.powi(1 - format.bits() as i32)];
+            assert_eq!(dithered(format, &exact, &[]).0, exact, "no bit is dropped");
+            assert_eq!(dithered(format, &[1e-9 - 1.0; 100], &[]).1, 0, "the noise alone");
+            assert_eq!(dithered(format, &[1.1; 100], &[]).1, 100);
+        }
+        let plain = dithered(SampleFormat::S32, &[0.3], &[]).0;
+        assert_eq!(plain[0], (0.3f64 * 2f64.powi(31)).round() / 2f64.powi(31));
     }
 }

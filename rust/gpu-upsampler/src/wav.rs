@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::dither::Dither;
 use crate::error::Error;
 use crate::sample::{Encoding, SampleFormat};
 
@@ -161,6 +162,7 @@ pub struct Writer {
     data_bytes: u64,
     /// From this size on the file is RF64.
     short_limit: u64,
+    dither: Dither,
     bytes: Vec<u8>,
 }
 
@@ -180,7 +182,9 @@ impl Writer {
         let of_file = |source| Error::File { file: file.to_owned(), source };
         let sink = BufWriter::new(File::create(file).map_err(of_file)?);
         let file = file.to_owned();
-        let mut writer = Self { file, sink, spec, data_bytes: 0, short_limit, bytes: vec![] };
+        let dither = Dither::for_output(spec.encoding, spec.channels);
+        let mut writer =
+            Self { file, sink, spec, data_bytes: 0, short_limit, dither, bytes: vec![] };
         writer
             .write_header()
             .map_err(|source| Error::File { file: writer.file.clone(), source })?;
@@ -237,7 +241,8 @@ impl Writer {
     /// When the file cannot be written.
     pub fn write(&mut self, planes: &[Vec<f64>], frames: usize) -> Result<u64, Error> {
         self.bytes.resize(frames * self.spec.frame_bytes(), 0);
-        let limited = self.spec.encoding.encode(planes, 0..frames, &mut self.bytes);
+        let limited =
+            self.spec.encoding.encode(planes, 0..frames, &mut self.bytes, &mut self.dither);
         self.sink
             .write_all(&self.bytes)
             .map_err(|source| Error::File { file: self.file.clone(), source })?;

@@ -8,6 +8,7 @@ use super::gain::{Ramp, amplitude};
 use super::ring::FrameReader;
 use super::stream::Orders;
 use crate::device::PlaybackDevice;
+use crate::dither::Dither;
 use crate::error::Error;
 use crate::sample::encode;
 
@@ -33,6 +34,7 @@ pub(super) fn run(
     let period = layout.period_frames.max(1);
     let mut planes = vec![vec![0.0; period]; layout.channels];
     let mut bytes = vec![0; period * layout.frame_bytes()];
+    let mut dither = Dither::for_output(layout.format.into(), layout.channels);
     let mut ramp = Ramp::from_silence(layout.rate);
     let mut fading_since: Option<Instant> = None;
     while !orders.ended() {
@@ -58,7 +60,7 @@ pub(super) fn run(
         ramp.apply(&mut planes, frames);
         flow.meter(Side::Output, &planes, frames);
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
-        let limited = encode(layout.format, &planes, 0..frames, encoded);
+        let limited = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
         flow.clipped_samples.fetch_add(limited, Relaxed);
         write_all(device.as_mut(), encoded, flow, orders)?;
     }

@@ -1,5 +1,6 @@
 //! What comes out of the DAC.
 
+use gpu_upsampler::dither::Dither;
 use gpu_upsampler::render::{Job, render};
 use gpu_upsampler::sample::{Encoding, SampleFormat, decode};
 use gpu_upsampler::wav::{Reader, Spec, Writer};
@@ -38,7 +39,9 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
         let frames = BLOCK * 40;
         let planes = noise(frames);
         let mut sent = vec![0; frames * 2 * input.bytes()];
-        gpu_upsampler::sample::encode(input, &planes, 0..frames, &mut sent);
+        // As the writer below dithers.
+        let mut dither = Dither::for_output(input.into(), 2);
+        gpu_upsampler::sample::encode(input, &planes, 0..frames, &mut sent, &mut dither);
         let machine = Machine::new();
         machine.world().sent = sent;
         machine.world().speed = 20.0;

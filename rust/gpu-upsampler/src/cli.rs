@@ -7,9 +7,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
 use crate::error::Error;
+use crate::filters::FilterSet;
 use crate::render::{Job, render};
 use crate::sample::{Encoding, SampleFormat};
-use crate::{backend, daemon, device, signals};
+use crate::{daemon, device, signals};
 
 /// Plays what the computer sends through a long FIR to a USB DAC.
 #[derive(Debug, Parser)]
@@ -106,14 +107,15 @@ impl Arguments {
 
 fn check_config(file: &std::path::Path) -> Result<(), Error> {
     let config = Config::load(file)?;
-    let filters = backend::FilterSet::load(&config)?;
+    let filters = FilterSet::load(&config)?;
     let mut out = std::io::stdout().lock();
     // A reader of this that has gone away is no fault.
     let _ = writeln!(out, "{config:#?}");
     for (family, loaded) in filters.iter() {
         let (file, header) = (loaded.file.display(), loaded.filter.header());
         let taps = loaded.filter.taps().len();
-        let _ = writeln!(out, "{family} Hz: {file}: {taps} taps, {} phase", header.phase);
+        let (ratio, phase) = (header.ratio, header.phase);
+        let _ = writeln!(out, "{family} Hz: {file}: ratio {ratio}, {taps} taps, {phase} phase");
     }
     let _ = writeln!(out, "{} is good", file.display());
     Ok(())

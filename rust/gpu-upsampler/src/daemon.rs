@@ -6,11 +6,12 @@ use std::sync::mpsc::{self, Receiver, Sender};
 
 use crate::audio::flow::Flow;
 use crate::audio::realtime;
-use crate::backend::{self, FilterSet};
+use crate::backend;
 use crate::board::Board;
 use crate::config::Config;
 use crate::device::AudioDevices;
 use crate::error::Error;
+use crate::filters::FilterSet;
 use crate::ipc::Sockets;
 use crate::notify::{self, Notifier};
 use crate::supervisor::{Event, Plan, Supervisor};

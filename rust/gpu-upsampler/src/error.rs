@@ -34,6 +34,8 @@ pub enum Error {
 
     #[error("the filter {} cannot be used: {reason}", file.display())]
     Filter { file: PathBuf, reason: String },
+    #[error("no rate can be played: wanted {wanted}")]
+    NoRate { wanted: String },
     #[error("the engine cannot be made: {reason}")]
     Engine { reason: String },
 

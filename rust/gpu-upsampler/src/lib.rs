@@ -5,7 +5,7 @@
 //! - [`device`]: the sound devices, behind traits
 //! - [`sample`]: their sample formats; [`dither`]: what hides the bits that they drop
 //! - [`audio`]: capture → ring → engine → ring → playback, a thread each
-//! - [`backend`]: which engine computes, with which filter
+//! - [`backend`]: which engine computes; [`filters`]: with which filter
 //!
 //! Around it:
 //! - [`supervisor`]: the one owner of the stream's life
@@ -25,6 +25,7 @@ pub mod daemon;
 pub mod device;
 pub mod dither;
 pub mod error;
+pub mod filters;
 pub mod ipc;
 pub mod logging;
 pub mod notify;

@@ -7,9 +7,10 @@
 use std::path::PathBuf;
 
 use crate::audio::process;
-use crate::backend::{self, LoadedFilter};
-use crate::config::{self, Config, MAX_CHANNELS, rate_family};
+use crate::backend;
+use crate::config::{self, CaptureRate, Config, MAX_CHANNELS};
 use crate::error::Error;
+use crate::filters::{FilterSet, LoadedFilter};
 use crate::sample::Encoding;
 use crate::wav::{Reader, Spec, Writer};
 
@@ -54,12 +55,15 @@ pub fn render(
         return Err(Error::Wav { file: job.input.clone(), reason });
     }
     let all_given = job.filter.is_some() && job.block_frames.is_some() && job.precision.is_some();
-    let config = if all_given { Config::default() } else { config()? };
-    let file = job
-        .filter
-        .clone()
-        .unwrap_or_else(|| config.filter.path(rate_family(rate), config.engine.ratio));
-    let filter = LoadedFilter::load(&file)?.filter;
+    let mut config = if all_given { Config::default() } else { config()? };
+    let filter = match &job.filter {
+        Some(file) => LoadedFilter::load(file)?.filter,
+        None => {
+            // What the daemon would choose for a DAC that accepts every rate.
+            config.capture.rate = CaptureRate::Fixed(rate);
+            FilterSet::load(&config)?.choose(&config, rate, |_| true)?.filter
+        }
+    };
     let mut settings = config.engine;
     settings.block_frames = job.block_frames.unwrap_or(settings.block_frames);
     settings.precision = job.precision.unwrap_or(settings.precision);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::device::dac::UsbId;
 use crate::error::Error;
 use crate::sample::SampleFormat;
 
@@ -80,8 +81,10 @@ pub struct Playback {
     pub formats: Vec<SampleFormat>,
     pub period: Duration,
     pub buffer: Duration,
-    /// Sound in the buffer before the DAC starts.
+    /// Sound in the buffer before the DAC starts, and on average while it plays.
     pub prefill: Duration,
+    /// The highest rate in Hz that is chosen when the ratio is left open.
+    pub max_rate: u32,
 }
 
 /// Which DAC.
@@ -91,6 +94,8 @@ pub enum PlaybackChoice {
     Auto,
     /// By ALSA name.
     Named(String),
+    /// By what it is on the USB.
+    Usb(UsbId),
 }
 
 /// The convolution engine.
@@ -98,10 +103,19 @@ pub enum PlaybackChoice {
 #[non_exhaustive]
 pub struct Engine {
     pub backend: Backend,
-    pub ratio: usize,
+    pub ratio: RatioChoice,
     /// Input frames in one block.
     pub block_frames: usize,
     pub precision: Precision,
+}
+
+/// How many output frames are made of each input frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RatioChoice {
+    /// As many as the DAC takes.
+    Auto,
+    /// One of [`RATIOS`].
+    Fixed(usize),
 }
 
 /// What computes.
@@ -135,6 +149,11 @@ impl Filter {
             .replace("{family}", &family.to_string())
             .replace("{ratio}", &ratio.to_string())
             .into()
+    }
+
+    /// Whether each ratio has a file of its own.
+    pub fn is_per_ratio(&self) -> bool {
+        self.template.contains("{ratio}")
     }
 
     /// Whether each rate family has a file of its own.
@@ -180,10 +199,11 @@ impl Default for Config {
                 period: Duration::from_millis(10),
                 buffer: Duration::from_millis(200),
                 prefill: Duration::from_millis(100),
+                max_rate: 768_000,
             },
             engine: Engine {
                 backend: Backend::Auto,
-                ratio: 16,
+                ratio: RatioChoice::Auto,
                 block_frames: 1024,
                 precision: Precision::F64,
             },
@@ -246,18 +266,16 @@ impl Config {
         set(&mut capture.buffer, raw.capture.buffer_ms, |ms| milliseconds(ms.0));
 
         let playback = &mut self.playback;
-        set(&mut playback.device, raw.playback.device, |name| match name.0.as_str() {
-            "auto" => PlaybackChoice::Auto,
-            _ => PlaybackChoice::Named(name.0),
-        });
+        set(&mut playback.device, raw.playback.device, |choice| choice);
         set(&mut playback.formats, raw.playback.formats, |formats| formats.0);
         set(&mut playback.period, raw.playback.period_ms, |ms| milliseconds(ms.0));
         set(&mut playback.buffer, raw.playback.buffer_ms, |ms| milliseconds(ms.0));
         set(&mut playback.prefill, raw.playback.prefill_ms, |ms| milliseconds(ms.0));
+        set(&mut playback.max_rate, raw.playback.max_rate, |hz| hz.0 as u32);
 
         let engine = &mut self.engine;
         set(&mut engine.backend, raw.engine.backend, |backend| backend);
-        set(&mut engine.ratio, raw.engine.ratio, |ratio| ratio.0);
+        set(&mut engine.ratio, raw.engine.ratio, |ratio| ratio);
         set(&mut engine.block_frames, raw.engine.block_frames, |frames| frames.0);
         set(&mut engine.precision, raw.engine.precision, |precision| precision);
 

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
-use super::{CaptureRate, INPUT_RATES, RATIOS};
+use super::{CaptureRate, INPUT_RATES, PlaybackChoice, RATIOS, RatioChoice};
 use crate::sample::SampleFormat;
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,18 +42,19 @@ pub(super) struct Capture {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Playback {
-    pub device: Option<Name>,
+    pub device: Option<PlaybackChoice>,
     pub formats: Option<Formats>,
     pub period_ms: Option<Integer<1, 1000>>,
     pub buffer_ms: Option<Integer<2, 10_000>>,
     pub prefill_ms: Option<Integer<1, 10_000>>,
+    pub max_rate: Option<Integer<44_100, 768_000>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Engine {
     pub backend: Option<super::Backend>,
-    pub ratio: Option<Ratio>,
+    pub ratio: Option<RatioChoice>,
     pub block_frames: Option<BlockFrames>,
     pub precision: Option<super::Precision>,
 }
@@ -149,6 +150,20 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
+impl<'de> Deserialize<'de> for PlaybackChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Name(name) = Name::deserialize(deserializer)?;
+        match name.as_str() {
+            "auto" => Ok(Self::Auto),
+            text if text.starts_with("usb:") => text
+                .parse()
+                .map(Self::Usb)
+                .map_err(|form| de::Error::custom(format!("found {text:?}; accepted: {form}"))),
+            _ => Ok(Self::Named(name)),
+        }
+    }
+}
+
 /// A path whose placeholders are all known.
 #[derive(Debug)]
 pub(super) struct FilterPath(pub String);
@@ -182,17 +197,12 @@ impl<'de> Deserialize<'de> for Formats {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Ratio(pub usize);
-
-impl<'de> Deserialize<'de> for Ratio {
+impl<'de> Deserialize<'de> for RatioChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let accepted = "one of 1, 2, 4, 8, 16";
-        let value = integer(deserializer, accepted)?;
-        match RATIOS.iter().find(|ratio| **ratio as i64 == value) {
-            Some(ratio) => Ok(Self(*ratio)),
-            None => Err(de::Error::custom(format!("found {value}; accepted: {accepted}"))),
-        }
+        let ratio = number_or_auto(deserializer, "\"auto\" or one of 1, 2, 4, 8, 16", |value| {
+            RATIOS.into_iter().find(|ratio| *ratio as i64 == value)
+        })?;
+        Ok(ratio.map_or(Self::Auto, Self::Fixed))
     }
 }
 
@@ -213,28 +223,40 @@ impl<'de> Deserialize<'de> for BlockFrames {
 
 impl<'de> Deserialize<'de> for CaptureRate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RateVisitor;
-        impl Visitor<'_> for RateVisitor {
-            type Value = CaptureRate;
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("\"auto\" or one of 44100, 48000, 88200, 96000, 176400, 192000 (Hz)")
-            }
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<CaptureRate, E> {
-                INPUT_RATES
-                    .iter()
-                    .find(|rate| i64::from(**rate) == value)
-                    .map(|rate| CaptureRate::Fixed(*rate))
-                    .ok_or_else(|| E::invalid_value(de::Unexpected::Signed(value), &self))
-            }
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<CaptureRate, E> {
-                match value {
-                    "auto" => Ok(CaptureRate::Auto),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
-                }
+        let accepted = "\"auto\" or one of 44100, 48000, 88200, 96000, 176400, 192000 (Hz)";
+        let rate = number_or_auto(deserializer, accepted, |value| {
+            INPUT_RATES.into_iter().find(|rate| i64::from(*rate) == value)
+        })?;
+        Ok(rate.map_or(Self::Auto, Self::Fixed))
+    }
+}
+
+/// A number that `find` knows, or `None` for `"auto"`.
+fn number_or_auto<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    accepted: &'static str,
+    find: impl Fn(i64) -> Option<T>,
+) -> Result<Option<T>, D::Error> {
+    struct NumberOrAuto<F>(&'static str, F);
+    impl<T, F: Fn(i64) -> Option<T>> Visitor<'_> for NumberOrAuto<F> {
+        type Value = Option<T>;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+            match (self.1)(value) {
+                None => Err(E::invalid_value(de::Unexpected::Signed(value), &self)),
+                found => Ok(found),
             }
         }
-        deserializer.deserialize_any(RateVisitor)
+        fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
+            match value {
+                "auto" => Ok(None),
+                _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
+            }
+        }
     }
+    deserializer.deserialize_any(NumberOrAuto(accepted, find))
 }
 
 /// An integer, with an error that says what is accepted.

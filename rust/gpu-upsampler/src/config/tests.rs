@@ -14,7 +14,7 @@ fn the_file_of_the_device_says_what_is_built_in() {
     assert_eq!(Config::from_text(&text, &file).unwrap(), Config::default());
     // Equal because it says so, not because it says nothing: every key of the raw types is there.
     let keys = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count();
-    assert_eq!(keys, 21);
+    assert_eq!(keys, 22);
 }
 
 #[test]
@@ -28,7 +28,10 @@ fn an_error_names_file_line_key_and_what_is_accepted() {
         ("[playback]\nformats = []", &["formats", "empty", "S32_LE"]),
         ("[engine]\nblock_frames = 1000", &["1000", "power of two from 64 to 65536"]),
         ("[engine]\nblock_frames = 8192", &["engine.block_frames", "8192", "185.8ms", "100ms"]),
-        ("[engine]\nratio = 3", &["ratio", "3", "1, 2, 4, 8, 16"]),
+        ("[engine]\nratio = 3", &["ratio", "3", "\"auto\" or one of 1, 2, 4, 8, 16"]),
+        ("[engine]\nratio = \"most\"", &["ratio", "most", "\"auto\" or one of 1, 2, 4, 8, 16"]),
+        ("[playback]\ndevice = \"usb:1\"", &["usb:1", "usb:VID:PID:SERIAL"]),
+        ("[playback]\nmax_rate = 44000", &["max_rate", "44000", "from 44100 to 768000"]),
         ("[engine]\nbackend = \"opencl\"", &["opencl", "auto", "cpu", "cuda"]),
         ("[engine]\nbackend = \"cuda\"", &["engine.backend", "no CUDA engine", "\"cpu\""]),
         ("[engine]\nprecision = \"f16\"", &["f16", "f32", "f64"]),

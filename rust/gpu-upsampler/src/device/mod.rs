@@ -1,14 +1,17 @@
 //! The sound devices, behind traits so that tests can stand in for them.
 //!
 //! - [`alsa`]: the real ones
+//! - [`dac`]: how a DAC is told from another, and what it can do
 //!
 //! Every call returns within its `timeout`, or soon: the audio threads look
 //! between calls whether they should end.
 
 pub mod alsa;
+pub mod dac;
 
 use std::time::Duration;
 
+use self::dac::Dac;
 use crate::config::{Capture, Playback};
 use crate::error::Error;
 use crate::sample::SampleFormat;
@@ -104,11 +107,14 @@ pub trait AudioDevices: Send {
         rate: u32,
     ) -> Result<Box<dyn CaptureDevice>, Error>;
 
-    /// The name of the DAC to use.
+    /// The DACs that are there now.
+    fn dacs(&mut self) -> Vec<Dac>;
+
+    /// The DAC to use; what it can do is known.
     ///
     /// # Errors
-    /// When there is none.
-    fn find_playback(&mut self, config: &Playback) -> Result<String, Error>;
+    /// When there is none, or it is in use by another program.
+    fn find_playback(&mut self, config: &Playback) -> Result<Dac, Error>;
 
     /// Opens the DAC called `name` at `rate` Hz for `channels` channels.
     ///

@@ -22,11 +22,12 @@ pub use self::open::EngineBuilder;
 use self::open::Missing;
 use crate::audio::realtime;
 use crate::audio::stream::Stream;
-use crate::backend::{self, FilterSet, LoadedFilter};
+use crate::backend;
 use crate::board::{Board, LoadMeter};
-use crate::config::{CaptureRate, Config};
+use crate::config::{CaptureRate, Config, RatioChoice};
 use crate::device::AudioDevices;
 use crate::error::Error;
+use crate::filters::{FilterSet, LoadedFilter};
 use crate::notify::Notifier;
 use crate::watchdog::{Duty, Watchdog};
 
@@ -95,6 +96,7 @@ impl Supervisor {
         let now = Instant::now();
         board.flow().set_gain_db(plan.config.output.gain_db);
         board.flow().set_mute(plan.config.output.mute);
+        board.facts().engine = prospect(&plan.config, &plan.filters);
         Self {
             watchdog: plan.watchdog.map(|interval| Watchdog::new(interval, now)),
             plan,
@@ -178,9 +180,6 @@ impl Supervisor {
             }
             Err(Missing { state, message, only_idle }) => {
                 self.complete = only_idle;
-                if !only_idle && self.board.facts().message != message {
-                    self.board.facts().last_error = Some(message.clone());
-                }
                 self.tell(state, &message, if only_idle { Level::Info } else { Level::Warn });
                 self.phase = Phase::Waiting { next: Instant::now() + RETRY };
             }
@@ -198,19 +197,8 @@ impl Supervisor {
         let (input, output) = (stream.input(), stream.output());
         let (rate, config) = (input.rate, &self.plan.config);
         let flow = self.board.flow();
-        let engine_config = &config.engine;
-        let name = backend::resolve(engine_config.backend);
-        let engine = totton_protocol::Engine {
-            backend: name.name.to_owned(),
-            backend_reason: name.reason,
-            ratio: engine_config.ratio as u32,
-            block_frames: engine_config.block_frames as u32,
-            filter: filter.file.display().to_string(),
-            taps: filter.filter.taps().len() as u64,
-            precision_bits: backend::precision(engine_config.precision).bits(),
-            load: self.load.load(Instant::now(), rate, flow),
-        };
-        self.board.facts().engine = Some(engine);
+        let load = self.load.load(Instant::now(), rate, flow);
+        self.board.facts().engine = Some(engine_facts(config, filter, load));
         let (state, message) = if flow.input_idle.load(Relaxed) {
             let message = format!("The computer sends no sound to {}", input.name);
             (State::WaitingForInput, message)
@@ -302,6 +290,7 @@ impl Supervisor {
             if same_stream { "" } else { "; the stream is opened anew with the new settings" }
         );
         if !same_stream && !matches!(self.phase, Phase::Stuck) {
+            self.board.facts().engine = prospect(&self.plan.config, &self.plan.filters);
             // What is missing now shows in the state; the reload itself has been done.
             let _ = self.restart();
         }
@@ -343,4 +332,32 @@ impl Supervisor {
         log::error!("{message}");
         self.board.facts().last_error = Some(message.to_owned());
     }
+}
+
+/// The engine with `filter`, for the status.
+fn engine_facts(config: &Config, filter: &LoadedFilter, load: f64) -> totton_protocol::Engine {
+    let engine = &config.engine;
+    let name = backend::resolve(engine.backend);
+    totton_protocol::Engine {
+        backend: name.name.to_owned(),
+        backend_reason: name.reason,
+        ratio: filter.filter.header().ratio,
+        block_frames: engine.block_frames as u32,
+        filter: filter.file.display().to_string(),
+        taps: filter.filter.taps().len() as u64,
+        precision_bits: backend::precision(engine.precision).bits(),
+        load,
+    }
+}
+
+/// The engine that a stream would have, as far as is known before host and DAC
+/// have agreed on their rates.
+fn prospect(config: &Config, filters: &FilterSet) -> Option<totton_protocol::Engine> {
+    let (family, loaded) = filters.iter().next()?;
+    let ratio = match config.engine.ratio {
+        RatioChoice::Fixed(ratio) => ratio,
+        RatioChoice::Auto => filters.largest_ratio(family),
+    };
+    let filter = filters.get(family, ratio).unwrap_or_else(|_| loaded.clone());
+    Some(engine_facts(config, &filter, 0.0))
 }

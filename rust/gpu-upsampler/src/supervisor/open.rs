@@ -7,10 +7,10 @@ use totton_protocol::State;
 
 use crate::audio::flow::Flow;
 use crate::audio::stream::{Parts, Stream};
-use crate::backend::{FilterSet, LoadedFilter};
 use crate::config::{self, Config};
 use crate::device::AudioDevices;
 use crate::error::Error;
+use crate::filters::{FilterSet, LoadedFilter};
 
 /// Makes an engine; a parameter so that a test can put another in its place.
 pub type EngineBuilder =
@@ -56,8 +56,8 @@ pub(super) fn open(
     // Both ends are looked at, so that the message names everything that is missing.
     let found = devices.find_playback(&config.playback);
     let rate = devices.input_rate(&config.capture);
-    let (name, rate) = match (found, rate) {
-        (Ok(name), Ok(Some(rate))) => (name, rate),
+    let (found, rate) = match (found, rate) {
+        (Ok(found), Ok(Some(rate))) => (found, rate),
         (Ok(_), Ok(None)) => {
             return Err(Missing {
                 state: State::WaitingForInput,
@@ -73,17 +73,24 @@ pub(super) fn open(
             return Err(missing);
         }
     };
-    let filter = filters.for_rate(rate).cloned().ok_or_else(|| {
-        let reason = format!("no filter is loaded for inputs of {rate} Hz");
-        engine(Error::Engine { reason })
-    })?;
-    let ratio = u32::try_from(config.engine.ratio).unwrap_or(u32::MAX);
+    let filter =
+        filters.choose(config, rate, |rate| found.rates().contains(&rate)).map_err(|error| {
+            match error {
+                Error::NoRate { wanted } => dac(Error::DeviceRefused {
+                    device: found.name.clone(),
+                    what: "the rate",
+                    wanted,
+                    accepted: found.rates_in_words(),
+                }),
+                other => engine(other),
+            }
+        })?;
+    let rate_out = rate.saturating_mul(filter.filter.header().ratio);
     let channels = config.capture.channels;
     // The DAC after the input: where the input is refused again and again, no DAC's relay clicks.
     let capture = devices.open_capture(&config.capture, rate).map_err(input)?;
-    let playback = devices
-        .open_playback(&config.playback, &name, rate.saturating_mul(ratio), channels)
-        .map_err(dac)?;
+    let playback =
+        devices.open_playback(&config.playback, &found.name, rate_out, channels).map_err(dac)?;
     let made = build_engine(&config.engine, &filter.filter, channels).map_err(engine)?;
     let parts = Parts {
         capture,

@@ -141,8 +141,11 @@ fn a_bad_configuration_keeps_the_old_one() {
     let file = daemon.place("upsampler.toml");
     let good = fs::read_to_string(&file).unwrap();
     for (bad, reason) in [
-        (good.replace("ratio = 4", "ratio = 5"), "accepted: one of 1, 2, 4, 8, 16"),
-        (good.replace("ratio = 4", "ratio = 8"), "it is for the ratio 4, engine.ratio is 8"),
+        (good.replace("ratio = 4", "ratio = 5"), "\"auto\" or one of 1, 2, 4, 8, 16"),
+        (
+            good.replace("ratio = 4", "ratio = 8"),
+            "it is for the ratio 4, and none is there for the ratio 8",
+        ),
         (good.replace("taps.filter", "none.filter"), "none.filter"),
         ("?".to_owned(), "upsampler.toml"),
     ] {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use gpu_upsampler::Error;
 use gpu_upsampler::config::{Capture, Playback};
+use gpu_upsampler::device::dac::{Capabilities, Dac, OUTPUT_RATES};
 use gpu_upsampler::device::{AudioDevices, CaptureDevice, Layout, PlaybackDevice};
+use gpu_upsampler::sample::SampleFormat;
 
 pub const INPUT: &str = "input";
 pub const DAC: &str = "dac";
@@ -16,6 +18,8 @@ pub struct World {
     pub input_present: bool,
     pub dac_present: bool,
     pub dac_busy: bool,
+    /// The rates that the DAC accepts.
+    pub dac_rates: Vec<u32>,
     /// The rate that the host has chosen; `None`: it sends nothing.
     pub host_rate: Option<u32>,
     /// What the host sends, as bytes of the capture format; silence afterwards or nothing.
@@ -44,6 +48,7 @@ impl Machine {
             input_present: true,
             dac_present: true,
             dac_busy: false,
+            dac_rates: OUTPUT_RATES.to_vec(),
             host_rate: Some(44_100),
             sent: vec![],
             silence_afterwards: true,
@@ -88,12 +93,7 @@ impl Clock {
     }
 }
 
-fn layout(
-    name: &str,
-    rate: u32,
-    channels: usize,
-    config: &[gpu_upsampler::sample::SampleFormat],
-) -> Layout {
+fn layout(name: &str, rate: u32, channels: usize, config: &[SampleFormat]) -> Layout {
     Layout {
         name: name.to_owned(),
         rate,
@@ -125,12 +125,26 @@ impl AudioDevices for Machine {
         Ok(Box::new(Input { machine: self.clone(), layout, clock, due: 0.0, started: false }))
     }
 
-    fn find_playback(&mut self, _: &Playback) -> Result<String, Error> {
-        if self.world().dac_present {
-            Ok(DAC.to_owned())
-        } else {
-            Err(Error::DeviceAbsent { device: DAC.to_owned(), hint: "unplugged".to_owned() })
-        }
+    fn dacs(&mut self) -> Vec<Dac> {
+        let world = self.world();
+        let capabilities = Capabilities {
+            rates: world.dac_rates.clone(),
+            formats: vec![SampleFormat::S32],
+            channels: 2..=2,
+        };
+        let dac = Dac {
+            name: DAC.to_owned(),
+            description: "A DAC".to_owned(),
+            usb: None,
+            capabilities: Some(capabilities),
+        };
+        if world.dac_present { vec![dac] } else { vec![] }
+    }
+
+    fn find_playback(&mut self, _: &Playback) -> Result<Dac, Error> {
+        let absent =
+            || Error::DeviceAbsent { device: DAC.to_owned(), hint: "unplugged".to_owned() };
+        self.dacs().pop().ok_or_else(absent)
     }
 
     fn open_playback(

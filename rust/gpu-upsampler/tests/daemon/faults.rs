@@ -53,7 +53,9 @@ fn a_dac_that_is_busy_at_the_start_is_waited_for() {
     let daemon = Running::start(machine, Setup::default());
     let status = daemon.until_state(State::WaitingForDac);
     assert!(status.message.contains("dac is in use by another program"), "{}", status.message);
-    assert_eq!(status.last_error, Some(status.message));
+    assert_eq!(status.last_error, None, "what is missing now is the state, not the last fault");
+    let engine = status.engine.expect("what would compute is told");
+    assert_eq!((engine.ratio, engine.taps), (RATIO as u32, 1500));
     daemon.machine.world().dac_busy = false;
     daemon.until_state(State::Streaming);
 }
@@ -111,4 +113,25 @@ fn a_restart_with_a_stuck_device_is_refused_with_the_reason() {
     let error = daemon.client.call(Command::RestartStream).unwrap_err().to_string();
     assert!(error.contains("a device is stuck"), "{error}");
     assert!(daemon.status().last_error.unwrap().contains("does not end"));
+}
+
+#[test]
+fn the_dac_gets_the_highest_rate_of_the_family_that_it_accepts() {
+    let machine = Machine::new();
+    machine.world().dac_rates = vec![44_100, 48_000, 88_200, 96_000, 192_000];
+    let setup = Setup { ratio: "\"auto\"".to_owned(), ..Setup::default() };
+    let daemon = Running::start(machine, setup);
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!((status.output.unwrap().rate, status.engine.unwrap().ratio), (88_200, 2));
+    for (host, dac) in [(48_000, 192_000), (192_000, 192_000), (44_100, 88_200)] {
+        daemon.machine.world().host_rate = Some(host);
+        let status = daemon.until_status("the new rate", |status| {
+            status.input.as_ref().is_some_and(|input| input.rate == host)
+        });
+        assert_eq!(status.output.unwrap().rate, dac, "{host}");
+    }
+    daemon.machine.world().dac_rates = vec![48_000];
+    daemon.machine.world().host_rate = Some(88_200);
+    let message = daemon.until_state(State::WaitingForDac).message;
+    assert!(message.contains("does not accept the rate") && message.contains("48000 Hz"));
 }

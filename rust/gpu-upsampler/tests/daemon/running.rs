@@ -8,8 +8,9 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use gpu_upsampler::backend::{self, FilterSet};
+use gpu_upsampler::backend;
 use gpu_upsampler::config::Config;
+use gpu_upsampler::filters::FilterSet;
 use gpu_upsampler::notify::Notifier;
 use gpu_upsampler::supervisor::{EngineBuilder, Event, Plan};
 use gpu_upsampler::{Error, daemon};
@@ -39,6 +40,7 @@ pub struct Setup {
     /// Appended to the configuration; its tables must be other than `capture`, `engine`, `filter`.
     pub config: String,
     pub capture: String,
+    pub ratio: String,
     pub grace_seconds: f64,
     pub watchdog: Option<Duration>,
     pub build_engine: EngineBuilder,
@@ -49,6 +51,7 @@ impl Default for Setup {
         Self {
             config: String::new(),
             capture: "rate = \"auto\"".to_owned(),
+            ratio: RATIO.to_string(),
             grace_seconds: 0.5,
             watchdog: None,
             build_engine: Box::new(backend::build),
@@ -151,12 +154,12 @@ impl Drop for Running {
 }
 
 fn config_text(folder: &TempDir, setup: &Setup) -> String {
-    let Setup { config, capture, grace_seconds, .. } = setup;
+    let Setup { config, capture, ratio, grace_seconds, .. } = setup;
     let filter = folder.path().join("taps.filter");
     format!(
         "startup_grace_seconds = {grace_seconds}\n\
          [capture]\n{capture}\n\
-         [engine]\nratio = {RATIO}\nblock_frames = {BLOCK}\n\
+         [engine]\nratio = {ratio}\nblock_frames = {BLOCK}\n\
          [filter]\npath = {filter:?}\n\
          [realtime]\npriority = 0\nlock_memory = false\n\
          {config}\n"

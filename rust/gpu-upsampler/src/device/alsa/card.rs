@@ -1,39 +1,11 @@
-//! Which cards there are, and what the gadget's card tells of its host.
+//! Whether a card is there, and what the gadget's card tells of its host.
 
 use std::ffi::CString;
 
-use alsa::ctl::{Ctl, DeviceIter, ElemId, ElemIface, ElemType, ElemValue};
+use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
 use alsa::{Card, Direction};
 
 use crate::error::Error;
-
-/// The ALSA name of the first USB DAC: the first playback device of the first
-/// card whose driver is `USB-Audio`.
-///
-/// # Errors
-/// [`Error::DeviceAbsent`] when there is none.
-pub fn first_usb_dac() -> Result<String, Error> {
-    // A card that goes away while it is being looked at is as good as absent.
-    alsa::card::Iter::new().flatten().find_map(|card| usb_dac(&card).ok().flatten()).ok_or_else(
-        || Error::DeviceAbsent {
-            device: "the USB DAC".to_owned(),
-            hint: "no card with the driver USB-Audio and a playback device".to_owned(),
-        },
-    )
-}
-
-fn usb_dac(card: &Card) -> alsa::Result<Option<String>> {
-    let control = Ctl::from_card(card, true)?;
-    let info = control.card_info()?;
-    if info.get_driver()? != "USB-Audio" {
-        return Ok(None);
-    }
-    let id = info.get_id()?;
-    let device = DeviceIter::new(&control).find(|device| {
-        u32::try_from(*device).is_ok_and(|d| control.pcm_info(d, 0, Direction::Playback).is_ok())
-    });
-    Ok(device.map(|device| format!("hw:{id},{device}")))
-}
 
 /// Checks that a device called `hw:CARD,DEVICE` exists, without opening it.
 /// Other names (plug-ins) are taken on trust.

@@ -1,13 +1,15 @@
 //! The real sound devices, through alsa-lib.
 //!
 //! - [`capture`], [`playback`]: the open devices
-//! - [`card`]: which cards there are, and the gadget's rate control
+//! - [`card`]: whether a card is there, and the gadget's rate control
+//! - [`dac`]: which DACs there are, and what they can do
 //!
 //! Everything is opened non-blocking: a blocking open waits for a busy device
 //! for as long as it is busy, a blocking read for as long as the host is silent.
 
 mod capture;
 mod card;
+mod dac;
 mod playback;
 
 use std::time::Duration;
@@ -16,16 +18,19 @@ use alsa::pcm::{Access, Format, HwParams, PCM};
 use alsa::{Direction, ValueOr};
 
 use crate::config;
+use crate::device::dac::Dac;
 use crate::device::{AudioDevices, CaptureDevice, Layout, PlaybackDevice};
 use crate::error::Error;
 use crate::sample::SampleFormat;
 
-pub use card::{RateControl, first_usb_dac};
+use card::RateControl;
+use dac::Dacs;
 
 /// The machine's ALSA cards.
 #[derive(Default)]
 pub struct AlsaDevices {
     rate_control: Option<RateControl>,
+    dacs: Dacs,
 }
 
 impl AlsaDevices {
@@ -60,13 +65,12 @@ impl AudioDevices for AlsaDevices {
         Ok(Box::new(device))
     }
 
-    fn find_playback(&mut self, config: &config::Playback) -> Result<String, Error> {
-        match &config.device {
-            config::PlaybackChoice::Auto => first_usb_dac(),
-            config::PlaybackChoice::Named(name) => {
-                card::check_present(name, Direction::Playback).map(|()| name.clone())
-            }
-        }
+    fn dacs(&mut self) -> Vec<Dac> {
+        self.dacs.list()
+    }
+
+    fn find_playback(&mut self, config: &config::Playback) -> Result<Dac, Error> {
+        self.dacs.find(&config.device)
     }
 
     fn open_playback(
@@ -147,6 +151,11 @@ fn agree(name: &str, params: &HwParams, wanted: &Wanted) -> Result<SampleFormat,
         let accepted = range(params.get_channels_min(), params.get_channels_max());
         return Err(refused("the number of channels", channels.to_string(), accepted));
     }
+    // Before the format: some DACs offer their highest rates in one format only.
+    if params.set_rate(wanted.rate, ValueOr::Nearest).is_err() {
+        let accepted = format!("{} Hz", range(params.get_rate_min(), params.get_rate_max()));
+        return Err(refused("the rate", format!("{} Hz", wanted.rate), accepted));
+    }
     let format = wanted
         .formats
         .iter()
@@ -156,10 +165,6 @@ fn agree(name: &str, params: &HwParams, wanted: &Wanted) -> Result<SampleFormat,
             refused("the formats", names.join(", "), offered_formats(params))
         })?;
     params.set_format(alsa_format(*format)).map_err(failed)?;
-    if params.set_rate(wanted.rate, ValueOr::Nearest).is_err() {
-        let accepted = format!("{} Hz", range(params.get_rate_min(), params.get_rate_max()));
-        return Err(refused("the rate", format!("{} Hz", wanted.rate), accepted));
-    }
     Ok(*format)
 }
 

@@ -1,0 +1,304 @@
+//! The filters that the engine may have to convolve with: see
+//! docs/decisions/0003-filters-and-ratios.md.
+//!
+//! There is a file for each rate family and ratio, `{family}-x{ratio}.filter`,
+//! or only for the larger ratios: a filter made for the ratio 16 also holds
+//! those for 8, 4, 2 and 1, as every second, fourth... of its taps.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use totton_dsp::Filter;
+
+use crate::config::{CaptureRate, Config, RATIOS, RatioChoice, rate_family};
+use crate::error::Error;
+
+/// A filter and the file it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedFilter {
+    pub file: PathBuf,
+    pub filter: Arc<Filter>,
+}
+
+impl LoadedFilter {
+    /// Reads the filter in `file`.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] when it is missing or damaged.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        let filter = Filter::load(file)
+            .map_err(|e| Error::Filter { file: file.to_owned(), reason: e.to_string() })?;
+        Ok(Self { file: file.to_owned(), filter: Arc::new(filter) })
+    }
+
+    /// The same filter for a smaller `ratio`; itself for its own.
+    ///
+    /// The output of the ratio `R` is limited to the input's band, so every
+    /// `R / ratio`-th frame of it is the output of `ratio`: nothing folds back
+    /// but what the filter's own stopband leaves. These frames are made of every
+    /// `R / ratio`-th tap of each phase, and the taps in between are not needed.
+    fn at_ratio(&self, ratio: usize) -> Option<Self> {
+        let own = self.filter.ratio();
+        if own == ratio {
+            return Some(self.clone());
+        }
+        if ratio == 0 || !own.is_multiple_of(ratio) {
+            return None;
+        }
+        let header = self.filter.header();
+        let taps = self.filter.taps().iter().copied().step_by(own / ratio).collect();
+        let ratio = u32::try_from(ratio).ok()?;
+        let filter =
+            Filter::new(header.input_rate_hz, ratio, header.phase, header.origin.clone(), taps)
+                .ok()?;
+        Some(Self { file: self.file.clone(), filter: Arc::new(filter) })
+    }
+}
+
+/// The filters for every rate that the configuration lets the input have. All
+/// files are read at once: a change of rate then waits for no disk, and a bad
+/// file shows when it is put there and not when the host changes its rate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilterSet {
+    /// By family in Hz, then by ratio, rising.
+    files: Vec<(u32, LoadedFilter)>,
+}
+
+impl FilterSet {
+    /// Reads the filters that `config` names.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] when one is damaged, is not what its name says, or when a family that
+    /// the input may have is left without a filter for the ratio.
+    pub fn load(config: &Config) -> Result<Self, Error> {
+        let needed: &[u32] = match config.capture.rate {
+            CaptureRate::Auto => &[44_100, 48_000],
+            CaptureRate::Fixed(rate) => &[rate_family(rate)],
+        };
+        let mut files: Vec<(u32, LoadedFilter)> = Vec::new();
+        for family in needed {
+            let mut paths: Vec<PathBuf> = vec![];
+            for ratio in RATIOS {
+                let path = config.filter.path(*family, ratio);
+                if !paths.contains(&path) && path.exists() {
+                    paths.push(path);
+                }
+            }
+            if paths.is_empty() {
+                let file = config.filter.path(*family, RATIOS[RATIOS.len() - 1]);
+                let reason = format!(
+                    "no such file, and none for a smaller ratio, for inputs of the {family} Hz family"
+                );
+                return Err(Error::Filter { file, reason });
+            }
+            for path in paths {
+                // One file for both families: it is read once.
+                let loaded = match files.iter().find(|(_, loaded)| loaded.file == path) {
+                    Some((_, loaded)) => loaded.clone(),
+                    None => LoadedFilter::load(&path)?,
+                };
+                check(&loaded, *family, config)?;
+                files.push((*family, loaded));
+            }
+        }
+        let set = Self { files };
+        if let RatioChoice::Fixed(ratio) = config.engine.ratio {
+            for family in needed {
+                set.get(*family, ratio)?;
+            }
+        }
+        Ok(set)
+    }
+
+    /// The rate families in Hz, and the files of each.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &LoadedFilter)> {
+        self.files.iter().map(|(family, loaded)| (*family, loaded))
+    }
+
+    /// The filter for inputs of `rate` Hz and `ratio`: the file made for that
+    /// ratio, else what the file of the next larger ratio holds.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] when there is none for so large a ratio.
+    pub fn get(&self, rate: u32, ratio: usize) -> Result<LoadedFilter, Error> {
+        let loaded = || self.of_family(rate);
+        loaded().find_map(|loaded| loaded.at_ratio(ratio)).ok_or_else(|| match loaded().last() {
+            Some(largest) => Error::Filter {
+                file: largest.file.clone(),
+                reason: format!(
+                    "it is for the ratio {}, and none is there for the ratio {ratio}",
+                    largest.filter.ratio()
+                ),
+            },
+            None => Error::Engine { reason: format!("no filter is loaded for {rate} Hz") },
+        })
+    }
+
+    fn of_family(&self, rate: u32) -> impl Iterator<Item = &LoadedFilter> {
+        let family = rate_family(rate);
+        self.files.iter().filter(move |(f, _)| *f == family).map(|(_, loaded)| loaded)
+    }
+
+    /// The filter for inputs of `rate` Hz: for the fixed ratio, or for the
+    /// largest that leads to an output rate in Hz that is `accepted`.
+    ///
+    /// # Errors
+    /// [`Error::NoRate`] when no rate is accepted, [`Error::Filter`] when the ratio has no filter.
+    pub fn choose(
+        &self,
+        config: &Config,
+        rate: u32,
+        accepted: impl Fn(u32) -> bool,
+    ) -> Result<LoadedFilter, Error> {
+        let rate_out = |ratio: usize| rate.saturating_mul(ratio as u32);
+        let (largest, highest) = (self.largest_ratio(rate), config.playback.max_rate);
+        let ratio = match config.engine.ratio {
+            RatioChoice::Fixed(ratio) if accepted(rate_out(ratio)) => ratio,
+            RatioChoice::Fixed(ratio) => {
+                let wanted = format!("{} Hz, {ratio} times {rate} Hz", rate_out(ratio));
+                return Err(Error::NoRate { wanted });
+            }
+            RatioChoice::Auto => RATIOS
+                .into_iter()
+                .rev()
+                .filter(|ratio| *ratio <= largest && rate_out(*ratio) <= highest)
+                .find(|ratio| accepted(rate_out(*ratio)))
+                .ok_or_else(|| Error::NoRate {
+                    wanted: format!("{rate} Hz times 1, 2, 4... {largest}, at most {highest} Hz"),
+                })?,
+        };
+        self.get(rate, ratio)
+    }
+
+    /// The largest ratio that there is a filter for, for inputs of `rate` Hz.
+    pub fn largest_ratio(&self, rate: u32) -> usize {
+        self.of_family(rate).map(|loaded| loaded.filter.ratio()).max().unwrap_or(1)
+    }
+}
+
+fn check(loaded: &LoadedFilter, family: u32, config: &Config) -> Result<(), Error> {
+    let header = loaded.filter.header();
+    let wrong = |reason| Err(Error::Filter { file: loaded.file.clone(), reason });
+    // A path without a placeholder says: this one for all; a filter's shape scales with the rate.
+    if config.filter.is_per_ratio()
+        && config.filter.path(family, loaded.filter.ratio()) != loaded.file
+    {
+        return wrong(format!("it is for the ratio {}, its name says another", header.ratio));
+    }
+    if config.filter.is_per_family() && rate_family(header.input_rate_hz) != family {
+        return wrong(format!(
+            "it is for inputs of {} Hz, its name says the family of {family} Hz",
+            header.input_rate_hz
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use totton_dsp::{DesignSpec, Measurement, design};
+
+    use super::*;
+
+    fn designed(folder: &Path, name: &str, input_rate_hz: u32, ratio: u32) {
+        let spec = DesignSpec {
+            taps: 100 * ratio as usize,
+            input_rate_hz,
+            ratio,
+            attenuation_db: 80.0,
+            passband_hz: Some(f64::from(input_rate_hz) * 0.4),
+            ..DesignSpec::default()
+        };
+        design(&spec, &mut |_, _| {}).unwrap().save(&folder.join(name)).unwrap();
+    }
+
+    fn config(folder: &Path, rest: &str) -> Config {
+        let path = folder.join("{family}-x{ratio}.filter");
+        let text = format!("[filter]\npath = {path:?}\n{rest}");
+        Config::from_text(&text, Path::new("upsampler.toml")).unwrap()
+    }
+
+    #[test]
+    fn a_larger_ratio_serves_where_the_ratio_has_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path();
+        designed(place, "44100-x16.filter", 44_100, 16);
+        designed(place, "44100-x4.filter", 44_100, 4);
+        designed(place, "48000-x8.filter", 48_000, 8);
+        let set = FilterSet::load(&config(place, "")).unwrap();
+        let found = |rate, ratio| {
+            let loaded = set.get(rate, ratio).unwrap();
+            let name = loaded.file.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, loaded.filter.ratio(), loaded.filter.taps().len())
+        };
+        assert_eq!(found(44_100, 16), ("44100-x16.filter".to_owned(), 16, 1600));
+        assert_eq!(found(88_200, 8), ("44100-x16.filter".to_owned(), 8, 800));
+        assert_eq!(found(176_400, 4), ("44100-x4.filter".to_owned(), 4, 400));
+        assert_eq!(found(176_400, 2), ("44100-x4.filter".to_owned(), 2, 200));
+        assert_eq!(found(96_000, 8), ("48000-x8.filter".to_owned(), 8, 800));
+        assert_eq!((set.largest_ratio(88_200), set.largest_ratio(48_000)), (16, 8));
+        let refused = set.get(48_000, 16).unwrap_err().to_string();
+        assert!(refused.contains("48000-x8.filter") && refused.contains("ratio 16"), "{refused}");
+    }
+
+    #[test]
+    fn a_derived_filter_filters_as_the_one_it_comes_from() {
+        let folder = tempfile::tempdir().unwrap();
+        designed(folder.path(), "44100-x16.filter", 44_100, 16);
+        let text = "[capture]\nrate = 44100";
+        let set = FilterSet::load(&config(folder.path(), text)).unwrap();
+        let figures = |ratio| Measurement::new(&set.get(44_100, ratio).unwrap().filter).figures();
+        let whole = figures(16);
+        for ratio in [8, 4, 2] {
+            let part = figures(ratio);
+            assert!((part.ripple_db - whole.ripple_db).abs() < 0.01, "x{ratio}: {part:?}");
+            assert!((part.delay_1k_seconds - whole.delay_1k_seconds).abs() < 1e-6, "{part:?}");
+            // The images of a ratio fold onto one another: 8 of them add 18 dB at the most.
+            let levels = (part.stopband_db.unwrap(), whole.stopband_db.unwrap());
+            assert!(levels.0 < levels.1 + 18.1, "x{ratio}: {levels:?}");
+        }
+    }
+
+    #[test]
+    fn the_ratio_follows_the_dac_unless_it_is_fixed() {
+        let folder = tempfile::tempdir().unwrap();
+        designed(folder.path(), "44100-x16.filter", 44_100, 16);
+        designed(folder.path(), "48000-x8.filter", 48_000, 8);
+        let ratio = |rest: &str, rate, rates: &[u32]| {
+            let config = config(folder.path(), rest);
+            let set = FilterSet::load(&config).unwrap();
+            set.choose(&config, rate, |rate| rates.contains(&rate)).map(|l| l.filter.ratio())
+        };
+        let all = crate::device::dac::OUTPUT_RATES;
+        assert_eq!(ratio("", 44_100, &all).unwrap(), 16);
+        assert_eq!(ratio("", 176_400, &all).unwrap(), 4);
+        assert_eq!(ratio("", 48_000, &all).unwrap(), 8, "no filter for more");
+        assert_eq!(ratio("", 192_000, &all).unwrap(), 4);
+        assert_eq!(ratio("", 44_100, &[88_200, 96_000, 192_000]).unwrap(), 2);
+        assert_eq!(ratio("", 88_200, &[88_200, 96_000, 192_000]).unwrap(), 1);
+        assert_eq!(ratio("[playback]\nmax_rate = 400000", 44_100, &all).unwrap(), 8);
+        assert_eq!(ratio("[engine]\nratio = 2", 44_100, &all).unwrap(), 2);
+        let refused = ratio("", 44_100, &[48_000]).unwrap_err().to_string();
+        assert!(refused.contains("44100 Hz times 1, 2, 4... 16, at most 768000 Hz"), "{refused}");
+        let refused = ratio("[engine]\nratio = 8", 192_000, &all).unwrap_err().to_string();
+        assert!(refused.contains("1536000 Hz, 8 times 192000 Hz"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_its_name_says_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path();
+        let refusal = || {
+            let text = "[capture]\nrate = 48000\n[engine]\nratio = 8";
+            FilterSet::load(&config(place, text)).unwrap_err().to_string()
+        };
+        assert!(refusal().contains("48000-x16.filter"), "{}", refusal());
+        designed(place, "48000-x8.filter", 44_100, 8);
+        assert!(refusal().contains("its name says the family of 48000 Hz"), "{}", refusal());
+        designed(place, "48000-x8.filter", 48_000, 4);
+        assert!(refusal().contains("for the ratio 4, its name says another"), "{}", refusal());
+        std::fs::remove_file(place.join("48000-x8.filter")).unwrap();
+        designed(place, "48000-x4.filter", 48_000, 4);
+        assert!(refusal().contains("none is there for the ratio 8"), "{}", refusal());
+    }
+}

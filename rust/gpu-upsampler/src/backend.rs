@@ -44,6 +44,10 @@ pub fn build(
     filter: &Filter,
     channels: usize,
 ) -> Result<Box<dyn Engine>, Error> {
+    if config.backend == Backend::Cuda {
+        let reason = "this build has no CUDA engine; choose the backend cpu or auto".to_owned();
+        return Err(Error::Engine { reason });
+    }
     let engine = CpuEngine::new(filter, channels, config.block_frames, precision(config.precision))
         .map_err(|e| Error::Engine { reason: e.to_string() })?;
     Ok(Box::new(engine))

@@ -1,14 +1,15 @@
 //! The command line.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::filters::FilterSet;
-use crate::render::{Job, render};
+use crate::render::{Job, Progress, render};
 use crate::sample::{Encoding, SampleFormat};
 use crate::{daemon, device, signals};
 
@@ -32,23 +33,50 @@ pub struct Arguments {
 enum Action {
     /// Check the configuration and the filters, and say what they come down to.
     CheckConfig,
-    /// Convolve a WAV file as the daemon would convolve a stream.
-    Render {
-        input: PathBuf,
-        output: PathBuf,
-        /// The filter, instead of the configuration's.
-        #[arg(long, value_name = "FILE")]
-        filter: Option<PathBuf>,
-        /// Input frames in one block, a power of two [default: the configuration's].
-        #[arg(long, value_name = "FRAMES")]
-        block: Option<usize>,
-        /// The engine's arithmetic [default: the configuration's].
-        #[arg(long)]
-        precision: Option<PrecisionName>,
-        /// The samples of the output; the integer formats are rounded as the daemon rounds.
-        #[arg(long, default_value = "s32")]
-        format: FormatName,
-    },
+    /// Convolve a sound file as the daemon would convolve a stream.
+    Render(Render),
+}
+
+#[derive(Debug, clap::Args)]
+struct Render {
+    /// WAV (PCM of 16, 24, 32 bits, floating point of 32, 64) or FLAC.
+    input: PathBuf,
+    /// WAV.
+    output: PathBuf,
+    /// The filter, instead of the configuration's.
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
+    /// An equaliser text of Equalizer APO or AutoEQ, folded into the filter.
+    #[arg(long, value_name = "FILE")]
+    eq: Option<PathBuf>,
+    /// Input frames in one block, a power of two [default: the configuration's].
+    #[arg(long, value_name = "FRAMES")]
+    block: Option<usize>,
+    /// The engine's arithmetic [default: the configuration's].
+    #[arg(long)]
+    precision: Option<PrecisionName>,
+    /// What computes [default: the configuration's].
+    #[arg(long)]
+    backend: Option<BackendName>,
+    /// The samples of the output: 16 and 24 bits are dithered as the daemon dithers,
+    /// 32 bits are rounded, floating point is neither scaled nor dithered.
+    #[arg(long, default_value = "s32")]
+    format: FormatName,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum BackendName {
+    Cpu,
+    Cuda,
+}
+
+impl From<BackendName> for config::Backend {
+    fn from(name: BackendName) -> Self {
+        match name {
+            BackendName::Cpu => Self::Cpu,
+            BackendName::Cuda => Self::Cuda,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -64,6 +92,30 @@ enum FormatName {
     S32,
     F32,
     F64,
+}
+
+impl From<PrecisionName> for config::Precision {
+    fn from(name: PrecisionName) -> Self {
+        match name {
+            PrecisionName::F32 => Self::F32,
+            PrecisionName::F64 => Self::F64,
+        }
+    }
+}
+
+impl From<Render> for Job {
+    fn from(given: Render) -> Self {
+        Self {
+            input: given.input,
+            output: given.output,
+            filter: given.filter,
+            equaliser: given.eq,
+            block_frames: given.block,
+            precision: given.precision.map(Into::into),
+            backend: given.backend.map(Into::into),
+            encoding: given.format.into(),
+        }
+    }
 }
 
 impl From<FormatName> for Encoding {
@@ -92,15 +144,7 @@ impl Arguments {
                 daemon::run(plan, &self.runtime_dir, (events, received))
             }
             Some(Action::CheckConfig) => check_config(&self.config),
-            Some(Action::Render { input, output, filter, block, precision, format }) => {
-                let precision = precision.map(|name| match name {
-                    PrecisionName::F32 => config::Precision::F32,
-                    PrecisionName::F64 => config::Precision::F64,
-                });
-                let encoding = format.into();
-                let job = Job { input, output, filter, block_frames: block, precision, encoding };
-                render_with_progress(&job, &self.config)
-            }
+            Some(Action::Render(given)) => render_with_progress(&given.into(), &self.config),
         }
     }
 }
@@ -122,24 +166,22 @@ fn check_config(file: &std::path::Path) -> Result<(), Error> {
 }
 
 fn render_with_progress(job: &Job, config: &std::path::Path) -> Result<(), Error> {
-    let mut bar = std::io::stderr().lock();
-    let draws = bar.is_terminal();
-    let mut shown = usize::MAX;
+    // Hidden where standard error is no terminal.
+    let bar = ProgressBar::new_spinner();
     let summary = render(
         job,
         || Config::load(config),
-        |part| {
-            let percent = (part * 100.0) as usize;
-            if draws && percent != shown {
-                shown = percent;
-                let done = "#".repeat(percent / 2);
-                let _ = write!(bar, "\r[{done:<50}] {percent:>3} %");
+        |Progress { done, total }| {
+            if bar.length().is_none()
+                && let Some(total) = total
+            {
+                bar.set_length(total);
+                bar.set_style(bar_style());
             }
+            bar.set_position(done);
         },
     )?;
-    if draws {
-        let _ = writeln!(bar);
-    }
+    bar.finish_and_clear();
     let _ = writeln!(
         std::io::stdout(),
         "{}: {} frames at {} Hz, {} samples limited to full scale",
@@ -149,4 +191,11 @@ fn render_with_progress(job: &Job, config: &std::path::Path) -> Result<(), Error
         summary.clipped_samples
     );
     Ok(())
+}
+
+fn bar_style() -> ProgressStyle {
+    // A template that cannot be read would only make the bar plain.
+    ProgressStyle::with_template("[{bar:50}] {percent:>3} %  {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("## ")
 }

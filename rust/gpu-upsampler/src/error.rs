@@ -36,6 +36,8 @@ pub enum Error {
     Filter { file: PathBuf, reason: String },
     #[error("no rate can be played: wanted {wanted}")]
     NoRate { wanted: String },
+    #[error("the equaliser {} cannot be used: {reason}", file.display())]
+    Equaliser { file: PathBuf, reason: String },
     #[error("the engine cannot be made: {reason}")]
     Engine { reason: String },
 
@@ -50,8 +52,8 @@ pub enum Error {
 
     #[error("{}: {source}", file.display())]
     File { file: PathBuf, source: io::Error },
-    #[error("{} is not a WAV file this program reads: {reason}", file.display())]
-    Wav { file: PathBuf, reason: String },
+    #[error("the sound file {} cannot be used: {reason}", file.display())]
+    SoundFile { file: PathBuf, reason: String },
 }
 
 impl Error {

@@ -14,7 +14,7 @@
 //! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
 //!
 //! Beside it:
-//! - [`render`]: the same engine over a file; [`wav`]: those files
+//! - [`render`]: the same engine over a file; [`wav`], [`flac`]: those files
 
 pub mod audio;
 pub mod backend;
@@ -26,6 +26,7 @@ pub mod device;
 pub mod dither;
 pub mod error;
 pub mod filters;
+pub mod flac;
 pub mod ipc;
 pub mod logging;
 pub mod notify;

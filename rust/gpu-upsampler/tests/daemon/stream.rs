@@ -65,7 +65,9 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
             input: daemon.place("in.wav"),
             output: daemon.place("out.wav"),
             filter: Some(daemon.place("taps.filter")),
+            equaliser: None,
             block_frames: Some(BLOCK),
+            backend: None,
             precision: Some(gpu_upsampler::config::Precision::F64),
             encoding: Encoding::Integer(output),
         };

@@ -1,36 +1,30 @@
 //! A progress bar on standard error, when that is a terminal.
 
-use std::io::{IsTerminal, Write};
+use std::borrow::Cow;
 
-const WIDTH: usize = 40;
+use indicatif::{ProgressBar, ProgressStyle};
 
-pub struct Progress {
-    terminal: bool,
-    shown: bool,
-}
+const STEPS: u64 = 1000;
+
+pub struct Progress(ProgressBar);
 
 impl Progress {
     pub fn new() -> Self {
-        Self { terminal: std::io::stderr().is_terminal(), shown: false }
+        // A template that cannot be read would only make the bar plain.
+        let style = ProgressStyle::with_template("[{bar:40}] {percent:>3} %  {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::new(STEPS).with_style(style.progress_chars("## ")))
     }
 
     /// Draws the bar: the work done, 0 to 1, and what is under way.
-    pub fn show(&mut self, done: f64, what: &str) {
-        if !self.terminal {
-            return;
-        }
-        let filled = (done.clamp(0.0, 1.0) * WIDTH as f64) as usize;
-        eprint!("\r[{:<WIDTH$}] {:3.0} %  {what:<20}", "#".repeat(filled), done * 100.0);
-        // A bar that cannot be drawn is no reason to stop the work.
-        let _ = std::io::stderr().flush();
-        self.shown = true;
+    pub fn show(&mut self, done: f64, what: impl Into<Cow<'static, str>>) {
+        self.0.set_message(what);
+        self.0.set_position((done.clamp(0.0, 1.0) * STEPS as f64) as u64);
     }
 
-    /// Ends the bar's line.
+    /// Leaves the bar as it is and ends its line.
     pub fn finish(&mut self) {
-        if std::mem::take(&mut self.shown) {
-            eprintln!();
-        }
+        self.0.abandon();
     }
 }
 

@@ -1,10 +1,18 @@
 //! The engine over a file: what the daemon would play, without the daemon.
 //!
-//! The first output frame is made of the first tap, the output has the input's
-//! frames times the ratio, and an integer format is rounded as the daemon
-//! rounds it, so the two can be compared sample for sample.
+//! - [`source`]: the file that is rendered, WAV or FLAC
+//!
+//! The first output frame is made of the first tap, and the output has the
+//! input's frames times the ratio. An integer format is dithered and rounded as
+//! the daemon does it, so the two can be compared sample for sample; floating
+//! point is neither scaled nor dithered.
+
+pub mod source;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use totton_dsp::{Equaliser, Filter};
 
 use crate::audio::process;
 use crate::backend;
@@ -12,18 +20,33 @@ use crate::config::{self, CaptureRate, Config, MAX_CHANNELS};
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter};
 use crate::sample::Encoding;
-use crate::wav::{Reader, Spec, Writer};
+use crate::wav::{Spec, Writer};
+use source::Source;
 
 /// What to render.
 #[derive(Debug)]
 pub struct Job {
+    /// WAV or FLAC.
     pub input: PathBuf,
+    /// WAV.
     pub output: PathBuf,
     /// Instead of the configuration's.
     pub filter: Option<PathBuf>,
+    /// An equaliser text to fold into the filter.
+    pub equaliser: Option<PathBuf>,
     pub block_frames: Option<usize>,
     pub precision: Option<config::Precision>,
+    /// What computes.
+    pub backend: Option<config::Backend>,
     pub encoding: Encoding,
+}
+
+/// How far a job is, in input frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub done: u64,
+    /// `None` while nobody knows.
+    pub total: Option<u64>,
 }
 
 /// What came of it.
@@ -37,22 +60,23 @@ pub struct Summary {
     pub clipped_samples: u64,
 }
 
-/// Renders `job`; `progress` hears the part that is done, 0 to 1, after each block.
+/// Renders `job`; `progress` hears how far it is after each block.
 ///
 /// `config` says what the job leaves open; it is only asked for then.
 ///
 /// # Errors
-/// When a file cannot be read or written, or the engine not be made.
+/// When a file cannot be read or written, or the engine not be made. Then the
+/// output is not there, or is what it was before.
 pub fn render(
     job: &Job,
     config: impl FnOnce() -> Result<Config, Error>,
-    mut progress: impl FnMut(f64),
+    mut progress: impl FnMut(Progress),
 ) -> Result<Summary, Error> {
-    let mut reader = Reader::open(&job.input)?;
-    let Spec { rate, channels, .. } = reader.spec();
+    let mut source = Source::open(&job.input)?;
+    let (rate, channels) = (source.rate(), source.channels());
     if channels > MAX_CHANNELS {
         let reason = format!("it has {channels} channels; accepted: 1 to {MAX_CHANNELS}");
-        return Err(Error::Wav { file: job.input.clone(), reason });
+        return Err(Error::SoundFile { file: job.input.clone(), reason });
     }
     let all_given = job.filter.is_some() && job.block_frames.is_some() && job.precision.is_some();
     let mut config = if all_given { Config::default() } else { config()? };
@@ -64,9 +88,11 @@ pub fn render(
             FilterSet::load(&config)?.choose(&config, rate, |_| true)?.filter
         }
     };
+    let filter = equalised(job, filter)?;
     let mut settings = config.engine;
     settings.block_frames = job.block_frames.unwrap_or(settings.block_frames);
     settings.precision = job.precision.unwrap_or(settings.precision);
+    settings.backend = job.backend.unwrap_or(settings.backend);
     let mut engine = backend::build(&settings, &filter, channels)?;
 
     let (block, ratio) = (engine.block_frames(), engine.ratio());
@@ -77,60 +103,33 @@ pub fn render(
     let mut writer = Writer::create(&job.output, spec)?;
     let mut given = vec![vec![0.0; block]; channels];
     let mut made = vec![vec![0.0; block * ratio]; channels];
-    let total = reader.frames_left();
-    let mut clipped_samples = 0;
+    let total = source.frames_left();
+    let (mut done, mut clipped_samples) = (0, 0);
     loop {
-        let frames = reader.read(&mut given, block)?;
+        let frames = source.read(&mut given, block)?;
         if frames == 0 {
             break;
         }
         given.iter_mut().for_each(|plane| plane[frames..].fill(0.0));
         process(engine.as_mut(), &given, &mut made);
         clipped_samples += writer.write(&made, frames * ratio)?;
-        progress(1.0 - reader.frames_left() as f64 / total as f64);
+        done += frames as u64;
+        progress(Progress { done, total });
     }
     writer.finish()?;
-    Ok(Summary { frames: total * ratio as u64, rate: out_rate, clipped_samples })
+    Ok(Summary { frames: done * ratio as u64, rate: out_rate, clipped_samples })
+}
+
+/// The filter with the job's equaliser in it.
+fn equalised(job: &Job, filter: Arc<Filter>) -> Result<Arc<Filter>, Error> {
+    let Some(file) = &job.equaliser else { return Ok(filter) };
+    let bad = |error: totton_dsp::Error| Error::Equaliser {
+        file: file.clone(),
+        reason: error.to_string(),
+    };
+    let equaliser = Equaliser::load(file).map_err(bad)?;
+    equaliser.apply(&filter).map(Arc::new).map_err(bad)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use totton_dsp::{Filter, Origin, Phase};
-
-    fn filter(file: &std::path::Path, taps: Vec<f64>) {
-        let origin = Origin::Imported { source: "test".to_owned() };
-        Filter::new(44_100, 2, Phase::Unknown, origin, taps).unwrap().save(file).unwrap();
-    }
-
-    #[test]
-    fn the_first_frame_is_the_first_tap_and_no_frame_is_added() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = |name| folder.path().join(name);
-        // An impulse of 0.5 through the taps 1, 2, 3, 4, 5 at the ratio 2.
-        filter(&place("taps.filter"), vec![1.0, 2.0, 3.0, 4.0, 5.0]);
-        let spec = Spec { rate: 44_100, channels: 1, encoding: Encoding::F64 };
-        let mut writer = Writer::create(&place("in.wav"), spec).unwrap();
-        let mut impulse = vec![0.0; 100];
-        impulse[0] = 0.5;
-        writer.write(&[impulse], 100).unwrap();
-        writer.finish().unwrap();
-        let job = Job {
-            input: place("in.wav"),
-            output: place("out.wav"),
-            filter: Some(place("taps.filter")),
-            block_frames: Some(64),
-            precision: Some(config::Precision::F64),
-            encoding: Encoding::F64,
-        };
-        let mut heard = vec![];
-        let summary = render(&job, || unreachable!("all is given"), |p| heard.push(p)).unwrap();
-        assert_eq!(summary, Summary { frames: 200, rate: 88_200, clipped_samples: 0 });
-        assert_eq!(heard, [0.64, 1.0]);
-        let mut planes = vec![vec![0.0; 200]];
-        assert_eq!(Reader::open(&job.output).unwrap().read(&mut planes, 200).unwrap(), 200);
-        for (i, expected) in [0.5, 1.0, 1.5, 2.0, 2.5, 0.0, 0.0].into_iter().enumerate() {
-            assert!((planes[0][i] - expected).abs() < 1e-14, "{i}: {}", planes[0][i]);
-        }
-    }
-}
+mod tests;

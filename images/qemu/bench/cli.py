@@ -94,14 +94,21 @@ def _told(bench):
     }
 
 
+# SIGINT too: who starts this in the background of a script has it ignored.
+ENDED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def _terminated(_number, _frame):
+    # Ctrl-C arrives twice, from the terminal and from the process outside of the
+    # builder: the second must not break off the ending.
+    for number in ENDED_BY:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main(words):
     options = _arguments(words)
-    # SIGINT too: who starts this in the background of a script has it ignored.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDED_BY:
         signal.signal(number, _terminated)
     start = time.monotonic()
     bench = None

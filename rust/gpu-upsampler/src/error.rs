@@ -27,6 +27,9 @@ pub enum Error {
     /// The buffer ran over (capture) or dry (playback); the device has already been prepared again.
     #[error("{device} had an xrun")]
     Xrun { device: String },
+    /// The host plays at another rate now: what comes in is not for this stream.
+    #[error("the computer has changed the rate of {device}")]
+    RateChanged { device: String },
     #[error("{device} took no sound for {waited:?}")]
     DeviceStalled { device: String, waited: Duration },
     #[error("{device}: {source}")]

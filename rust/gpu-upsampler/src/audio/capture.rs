@@ -1,6 +1,7 @@
 //! The capture thread: device → samples → ring.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::flow::{Flow, Side};
@@ -16,6 +17,9 @@ const WAIT: Duration = Duration::from_millis(20);
 /// After this time without a frame the input counts as idle. A host that plays
 /// sends every millisecond; aloop delivers at least each period.
 const IDLE_AFTER: Duration = Duration::from_millis(50);
+
+/// How often to look whether the host has gone back to the stream's rate.
+const RATE_WAIT: Duration = Duration::from_millis(5);
 
 /// Takes frames from `device` until ordered to end.
 pub(super) fn run(
@@ -46,10 +50,18 @@ pub(super) fn run(
                 flow.capture_xruns.fetch_add(1, Relaxed);
                 continue;
             }
+            // What the host sends now is not for this stream. The supervisor sees it too.
+            Err(Error::RateChanged { .. }) => {
+                flow.input_idle.store(true, Relaxed);
+                flow.rate_changed.store(true, Relaxed);
+                thread::sleep(RATE_WAIT);
+                continue;
+            }
             Err(error) => return Err(error),
         };
         heard = Instant::now();
         flow.input_idle.store(false, Relaxed);
+        flow.rate_changed.store(false, Relaxed);
         decode(layout.format, &bytes[..count * layout.frame_bytes()], &mut planes);
         flow.meter(Side::Input, &planes, count);
         let mut written = 0;

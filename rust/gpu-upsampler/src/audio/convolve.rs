@@ -3,45 +3,61 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use totton_dsp::Engine;
+use totton_dsp::{Crossfade, Engine};
 
 use super::flow::Flow;
 use super::ring::{FrameReader, FrameWriter};
 use super::stream::Orders;
+use super::swap::Receiver;
 use crate::config::MAX_CHANNELS;
 
 const WAIT: Duration = Duration::from_millis(20);
 
+/// How the engine's thread treats the edges of the sound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Edges {
+    /// While the input is idle and fewer output frames than this are left, the
+    /// engine is given silence: the filter rings out as it would after the last
+    /// sound, and the DAC does not run dry.
+    pub(super) low_water: usize,
+    /// So many input frames are held back from the engine. When the input stops
+    /// they fade out: a host that stops in the middle of a wave makes no click.
+    pub(super) hold: usize,
+}
+
 /// Convolves what comes in until ordered to end.
-///
-/// While the input is idle and less than `low_water` output frames are left,
-/// the engine is given silence: the filter rings out as it would after the
-/// last sound, and the DAC does not run dry.
 pub(super) fn run(
-    engine: &mut dyn Engine,
+    engine: Box<dyn Engine>,
+    mut swap: Receiver,
     mut input: FrameReader,
     mut output: FrameWriter,
-    low_water: usize,
+    edges: Edges,
     flow: &Flow,
     orders: &Orders,
 ) {
+    let mut engine = Crossfade::new(engine);
     let block = engine.block_frames();
     let mut given = vec![vec![0.0; block]; engine.channels()];
     let mut made = vec![vec![0.0; block * engine.ratio()]; engine.channels()];
     let mut filled = 0;
     while !orders.ended() {
+        swap.turn(&mut engine, flow);
         filled += input.read(&mut given, filled..block);
-        if filled < block {
+        let rest = input.level();
+        if filled < block || rest < edges.hold {
             let left = output.level() + flow.queued_frames.load(Relaxed) as usize;
-            if !(flow.input_idle.load(Relaxed) && left < low_water) {
+            let silence_is_due = orders.fading() || left < edges.low_water;
+            if !(flow.input_idle.load(Relaxed) && silence_is_due) {
                 input.wait(WAIT);
                 continue;
             }
+            fade_out(&mut given, filled, rest, edges.hold);
             given.iter_mut().for_each(|plane| plane[filled..].fill(0.0));
+            flow.silence_frames.fetch_add((block - filled) as u64, Relaxed);
         }
         filled = 0;
         let started = Instant::now();
-        process(engine, &given, &mut made);
+        process(&mut engine, &given, &mut made);
         flow.engine_nanoseconds.fetch_add(started.elapsed().as_nanos() as u64, Relaxed);
         flow.engine_frames.fetch_add(block as u64, Relaxed);
         let frames = block * engine.ratio();
@@ -51,6 +67,18 @@ pub(super) fn run(
                 0 => output.wait(WAIT),
                 done => written += done,
             }
+        }
+    }
+}
+
+/// Fades the last `hold` frames before the silence out, as far as they are among
+/// the first `filled` of `planes`; `rest` more come after these.
+fn fade_out(planes: &mut [Vec<f64>], filled: usize, rest: usize, hold: usize) {
+    // Frames of these planes that have at least `hold` frames behind them.
+    let whole = (filled + rest).saturating_sub(hold).min(filled);
+    for plane in planes {
+        for (frame, sample) in plane[..filled].iter_mut().enumerate().skip(whole) {
+            *sample *= (filled + rest - 1 - frame) as f64 / hold as f64;
         }
     }
 }
@@ -67,4 +95,28 @@ pub(crate) fn process(engine: &mut dyn Engine, given: &[Vec<f64>], made: &mut [V
         *slot = plane;
     }
     engine.process(&inputs[..channels], &mut outputs[..channels]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_fades_over_the_frames_held_back_also_across_blocks() {
+        let (hold, block) = (10, 16);
+        for total in [0, 3, 10, 16, 20, 25] {
+            let mut seen = vec![];
+            let mut left = total;
+            while left > 0 {
+                let filled = left.min(block);
+                let mut planes = vec![vec![1.0; block]];
+                fade_out(&mut planes, filled, left - filled, hold);
+                seen.extend_from_slice(&planes[0][..filled]);
+                left -= filled;
+            }
+            let expected: Vec<f64> =
+                (0..total).rev().map(|behind| (behind as f64 / 10.0).min(1.0)).collect();
+            assert_eq!(seen, expected, "{total}");
+        }
+    }
 }

@@ -18,6 +18,12 @@ pub struct Flow {
     pub(crate) input_pauses: AtomicU64,
     pub(crate) stream_starts: AtomicU64,
     pub(crate) reloads: AtomicU64,
+    /// Times that the host changed its rate and the stream followed.
+    pub(crate) rate_switches: AtomicU64,
+    /// Times that another engine was faded in.
+    pub(crate) filter_swaps: AtomicU64,
+    /// Input frames of silence that the engine was given because nothing came in.
+    pub(crate) silence_frames: AtomicU64,
     /// Turns of the capture loop: it turns also while nothing comes in.
     pub(crate) capture_turns: AtomicU64,
     /// Nanoseconds that the engine computed, and the input frames it did meanwhile.
@@ -25,6 +31,8 @@ pub struct Flow {
     pub(crate) engine_frames: AtomicU64,
     /// The input device is open and sends nothing.
     pub(crate) input_idle: AtomicBool,
+    /// The host sends, and at another rate than the stream's.
+    pub(crate) rate_changed: AtomicBool,
     /// Frames waiting in the playback device's buffer.
     pub(crate) queued_frames: AtomicU64,
     /// Peaks since the last look: bits of non-negative `f64`, which order as integers do.

@@ -4,6 +4,7 @@
 //! - [`convolve`]: the thread that runs the engine
 //! - [`playback`]: the thread that gives frames to the DAC
 //! - [`stream`]: the three of them, started and stopped together
+//! - [`swap`]: another engine for the second of them while it runs
 //! - [`ring`]: what joins them; [`flow`]: what they tell, and are told, without a lock
 //! - [`gain`]: gain, mute and fades
 //! - [`realtime`]: priority and locked memory
@@ -17,5 +18,6 @@ mod capture;
 mod convolve;
 mod playback;
 mod ring;
+mod swap;
 
 pub(crate) use convolve::process;

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use totton_dsp::Engine;
 
+use super::convolve::Edges;
 use super::flow::Flow;
 use super::ring::frame_ring;
-use super::{capture, convolve, playback, realtime};
+use super::{capture, convolve, playback, realtime, swap};
 use crate::device::{CaptureDevice, Layout, PlaybackDevice};
 use crate::error::Error;
 
@@ -18,6 +19,15 @@ const FADE_LIMIT: Duration = Duration::from_millis(1200);
 
 /// How long the threads may take to end once nothing holds them.
 const END_LIMIT: Duration = Duration::from_millis(1000);
+
+/// Input that is held back from the engine, to be faded out when no more comes.
+const HOLD: Duration = Duration::from_millis(5);
+
+/// How long a cross-fade between two engines takes.
+const CROSSFADE: Duration = Duration::from_millis(100);
+
+/// The longest that an engine hears the input before it is heard.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// What the audio threads are to do.
 #[derive(Default)]
@@ -85,6 +95,19 @@ pub struct Stream {
     threads: Vec<(Part, JoinHandle<Result<(), Error>>)>,
     input: Layout,
     output: Layout,
+    swap: swap::Sender,
+    shape: Shape,
+}
+
+/// Channels, ratio and block of an engine.
+type Shape = (usize, usize, usize);
+
+fn shape(engine: &dyn Engine) -> Shape {
+    (engine.channels(), engine.ratio(), engine.block_frames())
+}
+
+fn frames(time: Duration, rate: u32) -> usize {
+    (time.as_secs_f64() * f64::from(rate)) as usize
 }
 
 impl Stream {
@@ -93,26 +116,31 @@ impl Stream {
     /// # Errors
     /// [`Error::Thread`] when the system gives no thread.
     pub fn start(parts: Parts, flow: &Arc<Flow>) -> Result<Self, Error> {
-        let Parts { capture, mut engine, playback, prefill, priority } = parts;
+        let Parts { capture, engine, playback, prefill, priority } = parts;
         let (input, output) = (capture.layout().clone(), playback.layout().clone());
         let (channels, block) = (input.channels, engine.block_frames());
-        let prefill_frames = (prefill.as_secs_f64() * f64::from(output.rate)) as usize;
+        let edges = Edges {
+            low_water: frames(prefill, output.rate) / 2,
+            hold: frames(HOLD, input.rate).max(1),
+        };
+        let shape = shape(engine.as_ref());
         // Two blocks on each side: one being filled while the other is being emptied.
         let (to_engine, from_capture) =
-            frame_ring(channels, 2 * block.max(4 * input.period_frames));
+            frame_ring(channels, 2 * block.max(4 * input.period_frames) + edges.hold);
         let (to_playback, from_engine) = frame_ring(channels, 2 * block * engine.ratio());
         flow.input_idle.store(false, Ordering::Relaxed);
+        flow.rate_changed.store(false, Ordering::Relaxed);
         flow.queued_frames.store(0, Ordering::Relaxed);
 
-        let mut stream =
-            Self { orders: Arc::new(Orders::default()), threads: Vec::new(), input, output };
+        let (swap, successors) = swap::way();
+        let orders = Arc::new(Orders::default());
+        let mut stream = Self { orders, threads: Vec::new(), input, output, swap, shape };
         stream.spawn(Part::Playback, priority, flow, move |flow, orders| {
             playback::run(playback, from_engine, flow, orders)
         })?;
         // Below the devices' threads: those only move frames and must do it in time.
         stream.spawn(Part::Engine, (priority - 1).max(0), flow, move |flow, orders| {
-            let low_water = prefill_frames / 2;
-            convolve::run(engine.as_mut(), from_capture, to_playback, low_water, flow, orders);
+            convolve::run(engine, successors, from_capture, to_playback, edges, flow, orders);
             Ok(())
         })?;
         stream.spawn(Part::Capture, priority, flow, move |flow, orders| {
@@ -151,6 +179,39 @@ impl Stream {
         &self.output
     }
 
+    /// Fades another engine in while the sound goes on. It first hears the input
+    /// for as long as its filter is, `filter_frames` input frames: what it gives is
+    /// then what it would have given from the start.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when its shape is another, or the last one is still fading in.
+    pub fn swap_engine(
+        &mut self,
+        engine: Box<dyn Engine>,
+        filter_frames: usize,
+    ) -> Result<(), Error> {
+        let refuse = |reason| Err(Error::Engine { reason });
+        if shape(engine.as_ref()) != self.shape {
+            return refuse("it has other channels, another ratio or block".to_owned());
+        }
+        let rate = self.input.rate;
+        let warm_up = filter_frames.min(frames(WARM_UP_LIMIT, rate));
+        if !self.swap.give(engine, warm_up, frames(CROSSFADE, rate)) {
+            return refuse("another one is still fading in; try again in some seconds".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Frees what has been replaced; to be called now and then.
+    pub fn free_retired(&mut self) {
+        self.swap.free_retired();
+    }
+
+    /// Begins to fade out; [`Stream::stop`] then has less to wait for.
+    pub fn fade(&self) {
+        self.orders.give(Orders::FADE);
+    }
+
     /// A part that has ended by itself, if any.
     pub fn loss(&mut self) -> Option<Loss> {
         let ended = self.threads.iter().position(|(_, thread)| thread.is_finished())?;
@@ -169,7 +230,7 @@ impl Stream {
     /// The part whose thread does not end: a device call is stuck. Its thread
     /// is left alone, and the device with it.
     pub fn stop(self) -> Result<(), Part> {
-        self.orders.give(Orders::FADE);
+        self.fade();
         self.wait_until(FADE_LIMIT, |(part, thread)| {
             *part != Part::Playback || thread.is_finished()
         });

@@ -66,6 +66,7 @@ pub trait CaptureDevice: Send {
     ///
     /// # Errors
     /// [`Error::Xrun`] when frames were lost; the device runs again already.
+    /// [`Error::RateChanged`] while the host plays at another rate.
     /// Any other error ends the use of this device.
     fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error>;
 }

@@ -1,12 +1,16 @@
-//! The one owner of the stream's life: a state machine that turns ten times a second.
+//! The one owner of the stream's life: a state machine that turns fifty times a second.
 //!
 //! - [`open`]: opening a stream
+//! - [`host`]: which rate the host has chosen
+//! - [`facts`]: what the status tells of the engine
 //!
 //! Waiting → (everything is there) → Streaming → (an end is lost, a restart, a
 //! new rate) → Waiting; from either, on request, the end. A stream whose
 //! threads do not end leads to Stuck: the device is held by a thread that no
 //! longer answers, only a new process can help, so the watchdog is not fed.
 
+mod facts;
+mod host;
 mod open;
 
 use std::path::PathBuf;
@@ -16,30 +20,35 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use log::Level;
+use totton_dsp::Engine;
 use totton_protocol::State;
 
+use self::facts::{engine_facts, prospect};
+use self::host::HostRate;
 pub use self::open::EngineBuilder;
-use self::open::Missing;
+use self::open::{Choice, Ends, Missing, choose};
 use crate::audio::realtime;
 use crate::audio::stream::Stream;
-use crate::backend;
 use crate::board::{Board, LoadMeter};
-use crate::config::{CaptureRate, Config, RatioChoice};
+use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter};
 use crate::notify::Notifier;
 use crate::watchdog::{Duty, Watchdog};
 
-/// How often the state machine turns.
-const TURN: Duration = Duration::from_millis(100);
+/// How often the state machine turns: a change of the host's rate is silence until it is seen.
+const TURN: Duration = Duration::from_millis(20);
+
+/// How often the status is written anew.
+const REPORT: Duration = Duration::from_millis(100);
 
 /// How often something missing is looked for.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Turns for which a new rate must stand before it is believed: hosts probe
-/// rates when they are plugged in.
-const RATE_TURNS: u32 = 2;
+/// Two engines run during a cross-fade: where one takes more than this part of the time, the
+/// stream is opened anew instead.
+const CROSSFADE_LOAD: f64 = 0.4;
 
 /// How a request ended; the error is for the one who asked.
 pub type Outcome = Result<(), String>;
@@ -70,7 +79,7 @@ pub struct Plan {
 
 enum Phase {
     Waiting { next: Instant },
-    Streaming { stream: Stream, filter: LoadedFilter, other_rate: u32 },
+    Streaming { stream: Stream, filter: LoadedFilter, next_report: Instant },
     Stuck,
 }
 
@@ -86,6 +95,7 @@ pub struct Supervisor {
     ready: bool,
     /// Everything is there, whether or not the host plays.
     complete: bool,
+    host: HostRate,
     watchdog: Option<Watchdog>,
     load: LoadMeter,
 }
@@ -107,6 +117,7 @@ impl Supervisor {
             started: now,
             ready: false,
             complete: false,
+            host: HostRate::default(),
             load: LoadMeter::new(now),
         }
     }
@@ -142,8 +153,12 @@ impl Supervisor {
 
     fn turn(&mut self) {
         match &mut self.phase {
-            Phase::Waiting { next } if Instant::now() >= *next => self.attempt(),
-            Phase::Waiting { .. } | Phase::Stuck => {}
+            Phase::Waiting { next } => {
+                if Instant::now() >= *next || self.host_has_begun() {
+                    self.attempt();
+                }
+            }
+            Phase::Stuck => {}
             Phase::Streaming { .. } => self.watch_stream(),
         }
         self.report_ready();
@@ -159,11 +174,41 @@ impl Supervisor {
         }
     }
 
+    /// Whether the host, for which alone the stream has waited, has chosen a rate.
+    fn host_has_begun(&mut self) -> bool {
+        let Plan { config, devices, .. } = &mut self.plan;
+        self.complete
+            && config.capture.rate == CaptureRate::Auto
+            && matches!(devices.input_rate(&config.capture), Ok(Some(_)))
+    }
+
     /// Tries to open a stream.
     fn attempt(&mut self) {
         self.attempts += 1;
         let Plan { config, filters, devices, build_engine, .. } = &mut self.plan;
-        match open::open(config, filters, devices.as_mut(), build_engine, self.board.flow()) {
+        let devices = devices.as_mut();
+        let rate = devices.input_rate(&config.capture);
+        if config.capture.rate == CaptureRate::Auto
+            && let Ok(Some(rate)) = rate
+            && self.host.settled(Instant::now(), Some(rate)).is_none()
+        {
+            self.phase = Phase::Waiting { next: Instant::now() + TURN };
+            return;
+        }
+        let opened = choose(config, filters, devices, rate).and_then(|choice| {
+            let ends = choice.ends(config, devices)?;
+            let engine = choice.engine(config, build_engine)?;
+            Ok((choice, ends, engine))
+        });
+        self.start(opened);
+    }
+
+    /// Starts a stream, or notes what is missing.
+    fn start(&mut self, opened: Result<(Choice, Ends, Box<dyn Engine>), Missing>) {
+        let (config, flow) = (&self.plan.config, self.board.flow());
+        let started =
+            opened.and_then(|(choice, ends, engine)| choice.start(ends, engine, config, flow));
+        match started {
             Ok(opened) => {
                 self.complete = true;
                 {
@@ -174,7 +219,7 @@ impl Supervisor {
                 self.phase = Phase::Streaming {
                     stream: opened.stream,
                     filter: opened.filter,
-                    other_rate: 0,
+                    next_report: Instant::now(),
                 };
                 self.watch_stream();
             }
@@ -188,17 +233,37 @@ impl Supervisor {
 
     /// Looks after the open stream.
     fn watch_stream(&mut self) {
-        let Phase::Streaming { stream, filter, other_rate } = &mut self.phase else { return };
+        let now = Instant::now();
+        let Phase::Streaming { stream, filter, next_report } = &mut self.phase else { return };
         if let Some(loss) = stream.loss() {
             self.note_error(&format!("The {:?} side is lost: {}", loss.part, loss.error));
             self.close();
             return;
         }
+        stream.free_retired();
+        if self.plan.config.capture.rate == CaptureRate::Auto {
+            let ours = stream.input().rate;
+            let seen = if self.board.flow().rate_changed.load(Relaxed) {
+                // A card that is gone shows at the next read.
+                self.plan.devices.input_rate(&self.plan.config.capture).ok().flatten()
+            } else {
+                Some(ours)
+            };
+            if let Some(rate) = self.host.settled(now, seen)
+                && rate != ours
+            {
+                self.switch_rate(rate);
+                return;
+            }
+        }
+        if now < *next_report {
+            return;
+        }
+        *next_report = now + REPORT;
         let (input, output) = (stream.input(), stream.output());
-        let (rate, config) = (input.rate, &self.plan.config);
         let flow = self.board.flow();
-        let load = self.load.load(Instant::now(), rate, flow);
-        self.board.facts().engine = Some(engine_facts(config, filter, load));
+        let load = self.load.load(now, input.rate, flow);
+        self.board.facts().engine = Some(engine_facts(&self.plan.config, filter, load));
         let (state, message) = if flow.input_idle.load(Relaxed) {
             let message = format!("The computer sends no sound to {}", input.name);
             (State::WaitingForInput, message)
@@ -213,19 +278,30 @@ impl Supervisor {
             );
             (State::Streaming, message)
         };
-        if config.capture.rate == CaptureRate::Auto {
-            match self.plan.devices.input_rate(&config.capture) {
-                Ok(Some(now)) if now != rate => *other_rate += 1,
-                // A card that is gone shows at the next read.
-                _ => *other_rate = 0,
-            }
-        }
-        let rate_changed = *other_rate >= RATE_TURNS;
         self.tell(state, &message, Level::Info);
-        if rate_changed {
-            log::info!("The computer has changed its rate");
-            let _ = self.restart();
+    }
+
+    /// Follows the host to another rate in Hz. The new engine is made while the
+    /// old stream fades out and its DAC plays what it holds.
+    fn switch_rate(&mut self, rate: u32) {
+        log::info!("The computer has changed its rate to {rate} Hz");
+        self.board.flow().rate_switches.fetch_add(1, Relaxed);
+        if let Phase::Streaming { stream, .. } = &self.phase {
+            stream.fade();
         }
+        let Plan { config, filters, devices, build_engine, .. } = &mut self.plan;
+        let made = choose(config, filters, devices.as_mut(), Ok(Some(rate)))
+            .and_then(|choice| Ok((choice.engine(config, build_engine)?, choice)));
+        self.close();
+        if matches!(self.phase, Phase::Stuck) {
+            return;
+        }
+        let Plan { config, devices, .. } = &mut self.plan;
+        let opened = made.and_then(|(engine, choice)| {
+            let ends = choice.ends(config, devices.as_mut())?;
+            Ok((choice, ends, engine))
+        });
+        self.start(opened);
     }
 
     /// Closes the stream, fading out, and opens it again at once.
@@ -282,19 +358,50 @@ impl Supervisor {
             realtime::lock_memory();
         }
         flow.reloads.fetch_add(1, Relaxed);
-        let same_stream = Config { output: old.output.clone(), ..new.clone() } == old
-            && filters == self.plan.filters;
+        // Everything but what has been dealt with above, and the filter's place.
+        let same = Config { output: old.output.clone(), filter: old.filter.clone(), ..new.clone() };
+        let (same_ends, same_filters) = (same == old, filters == self.plan.filters);
         self.plan.filters = filters;
-        log::info!(
-            "Reloaded{}",
-            if same_stream { "" } else { "; the stream is opened anew with the new settings" }
-        );
-        if !same_stream && !matches!(self.phase, Phase::Stuck) {
+        if same_ends && same_filters {
+            log::info!("Reloaded; the stream goes on as it was");
+        } else if same_ends && self.crossfade() {
+            log::info!("Reloaded; the new filter fades in");
+        } else if !matches!(self.phase, Phase::Stuck) {
+            log::info!("Reloaded; the stream is opened anew with the new settings");
             self.board.facts().engine = prospect(&self.plan.config, &self.plan.filters);
             // What is missing now shows in the state; the reload itself has been done.
             let _ = self.restart();
         }
         Ok(())
+    }
+
+    /// Fades the filter of the present filter set into the running stream. False
+    /// when that cannot be done, and the stream must be opened anew.
+    fn crossfade(&mut self) -> bool {
+        let load = self.board.facts().engine.as_ref().map_or(0.0, |engine| engine.load);
+        let Phase::Streaming { stream, filter, .. } = &mut self.phase else { return false };
+        if load > CROSSFADE_LOAD {
+            return false;
+        }
+        let Plan { config, filters, build_engine, .. } = &self.plan;
+        let (rate, rate_out) = (stream.input().rate, stream.output().rate);
+        let mut swap = || -> Result<LoadedFilter, Error> {
+            let chosen = filters.choose(config, rate, |rate| rate == rate_out)?;
+            let engine = build_engine(&config.engine, &chosen.filter, config.capture.channels)?;
+            let frames = chosen.filter.taps().len().div_ceil(chosen.filter.ratio());
+            stream.swap_engine(engine, frames)?;
+            Ok(chosen)
+        };
+        match swap() {
+            Ok(chosen) => {
+                *filter = chosen;
+                true
+            }
+            Err(error) => {
+                log::warn!("The new filter cannot be faded in: {error}");
+                false
+            }
+        }
     }
 
     /// Tells systemd once that the service is up: see docs/decisions/0002-ready-without-dac.md.
@@ -332,32 +439,4 @@ impl Supervisor {
         log::error!("{message}");
         self.board.facts().last_error = Some(message.to_owned());
     }
-}
-
-/// The engine with `filter`, for the status.
-fn engine_facts(config: &Config, filter: &LoadedFilter, load: f64) -> totton_protocol::Engine {
-    let engine = &config.engine;
-    let name = backend::resolve(engine.backend);
-    totton_protocol::Engine {
-        backend: name.name.to_owned(),
-        backend_reason: name.reason,
-        ratio: filter.filter.header().ratio,
-        block_frames: engine.block_frames as u32,
-        filter: filter.file.display().to_string(),
-        taps: filter.filter.taps().len() as u64,
-        precision_bits: backend::precision(engine.precision).bits(),
-        load,
-    }
-}
-
-/// The engine that a stream would have, as far as is known before host and DAC
-/// have agreed on their rates.
-fn prospect(config: &Config, filters: &FilterSet) -> Option<totton_protocol::Engine> {
-    let (family, loaded) = filters.iter().next()?;
-    let ratio = match config.engine.ratio {
-        RatioChoice::Fixed(ratio) => ratio,
-        RatioChoice::Auto => filters.largest_ratio(family),
-    };
-    let filter = filters.get(family, ratio).unwrap_or_else(|_| loaded.clone());
-    Some(engine_facts(config, &filter, 0.0))
 }

@@ -8,7 +8,8 @@ use totton_protocol::State;
 use crate::audio::flow::Flow;
 use crate::audio::stream::{Parts, Stream};
 use crate::config::{self, Config};
-use crate::device::AudioDevices;
+use crate::device::dac::Dac;
+use crate::device::{AudioDevices, CaptureDevice, PlaybackDevice};
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter};
 
@@ -40,24 +41,46 @@ impl Missing {
         };
         Self { state, message, only_idle: false }
     }
+
+    fn input(error: Error) -> Self {
+        Self::new(State::WaitingForInput, &error)
+    }
+
+    fn dac(error: Error) -> Self {
+        Self::new(State::WaitingForDac, &error)
+    }
+
+    fn engine(error: Error) -> Self {
+        Self::new(State::Starting, &error)
+    }
 }
 
-/// Opens the stream that `config` describes.
-pub(super) fn open(
+/// What a stream is going to be.
+pub(super) struct Choice {
+    dac: Dac,
+    /// The input's rate in Hz.
+    rate: u32,
+    /// For that rate, and for the ratio to the DAC's.
+    filter: LoadedFilter,
+}
+
+/// The two ends of a stream.
+pub(super) struct Ends {
+    capture: Box<dyn CaptureDevice>,
+    playback: Box<dyn PlaybackDevice>,
+}
+
+/// Finds what there is for an input of the rate `rate`, as
+/// [`AudioDevices::input_rate`] tells it.
+pub(super) fn choose(
     config: &Config,
     filters: &FilterSet,
     devices: &mut dyn AudioDevices,
-    build_engine: &EngineBuilder,
-    flow: &Arc<Flow>,
-) -> Result<Opened, Missing> {
-    let input = |error| Missing::new(State::WaitingForInput, &error);
-    let dac = |error| Missing::new(State::WaitingForDac, &error);
-    let engine = |error| Missing::new(State::Starting, &error);
+    rate: Result<Option<u32>, Error>,
+) -> Result<Choice, Missing> {
     // Both ends are looked at, so that the message names everything that is missing.
-    let found = devices.find_playback(&config.playback);
-    let rate = devices.input_rate(&config.capture);
-    let (found, rate) = match (found, rate) {
-        (Ok(found), Ok(Some(rate))) => (found, rate),
+    let (dac, rate) = match (devices.find_playback(&config.playback), rate) {
+        (Ok(dac), Ok(Some(rate))) => (dac, rate),
         (Ok(_), Ok(None)) => {
             return Err(Missing {
                 state: State::WaitingForInput,
@@ -65,40 +88,72 @@ pub(super) fn open(
                 only_idle: true,
             });
         }
-        (Ok(_), Err(error)) => return Err(input(error)),
-        (Err(error), Ok(_)) => return Err(dac(error)),
+        (Ok(_), Err(error)) => return Err(Missing::input(error)),
+        (Err(error), Ok(_)) => return Err(Missing::dac(error)),
         (Err(no_dac), Err(no_input)) => {
-            let mut missing = dac(no_dac);
+            let mut missing = Missing::dac(no_dac);
             missing.message = format!("{}; and the input: {no_input}", missing.message);
             return Err(missing);
         }
     };
     let filter =
-        filters.choose(config, rate, |rate| found.rates().contains(&rate)).map_err(|error| {
+        filters.choose(config, rate, |rate| dac.rates().contains(&rate)).map_err(|error| {
             match error {
-                Error::NoRate { wanted } => dac(Error::DeviceRefused {
-                    device: found.name.clone(),
+                Error::NoRate { wanted } => Missing::dac(Error::DeviceRefused {
+                    device: dac.name.clone(),
                     what: "the rate",
                     wanted,
-                    accepted: found.rates_in_words(),
+                    accepted: dac.rates_in_words(),
                 }),
-                other => engine(other),
+                other => Missing::engine(other),
             }
         })?;
-    let rate_out = rate.saturating_mul(filter.filter.header().ratio);
-    let channels = config.capture.channels;
-    // The DAC after the input: where the input is refused again and again, no DAC's relay clicks.
-    let capture = devices.open_capture(&config.capture, rate).map_err(input)?;
-    let playback =
-        devices.open_playback(&config.playback, &found.name, rate_out, channels).map_err(dac)?;
-    let made = build_engine(&config.engine, &filter.filter, channels).map_err(engine)?;
-    let parts = Parts {
-        capture,
-        engine: made,
-        playback,
-        prefill: config.playback.prefill,
-        priority: config.realtime.priority,
-    };
-    let stream = Stream::start(parts, flow).map_err(engine)?;
-    Ok(Opened { stream, filter })
+    Ok(Choice { dac, rate, filter })
+}
+
+impl Choice {
+    /// Makes the engine.
+    pub(super) fn engine(
+        &self,
+        config: &Config,
+        build: &EngineBuilder,
+    ) -> Result<Box<dyn Engine>, Missing> {
+        build(&config.engine, &self.filter.filter, config.capture.channels).map_err(Missing::engine)
+    }
+
+    /// Opens both ends.
+    pub(super) fn ends(
+        &self,
+        config: &Config,
+        devices: &mut dyn AudioDevices,
+    ) -> Result<Ends, Missing> {
+        let channels = config.capture.channels;
+        let rate_out = self.rate.saturating_mul(self.filter.filter.header().ratio);
+        // The DAC after the input: where the input is refused again and again, no DAC's relay
+        // clicks.
+        let capture = devices.open_capture(&config.capture, self.rate).map_err(Missing::input)?;
+        let playback = devices
+            .open_playback(&config.playback, &self.dac.name, rate_out, channels)
+            .map_err(Missing::dac)?;
+        Ok(Ends { capture, playback })
+    }
+
+    /// Starts the stream.
+    pub(super) fn start(
+        self,
+        Ends { capture, playback }: Ends,
+        engine: Box<dyn Engine>,
+        config: &Config,
+        flow: &Arc<Flow>,
+    ) -> Result<Opened, Missing> {
+        let parts = Parts {
+            capture,
+            engine,
+            playback,
+            prefill: config.playback.prefill,
+            priority: config.realtime.priority,
+        };
+        let stream = Stream::start(parts, flow).map_err(Missing::engine)?;
+        Ok(Opened { stream, filter: self.filter })
+    }
 }

@@ -27,6 +27,11 @@ pub struct World {
     pub silence_afterwards: bool,
     /// Everything that the DAC took since it was last opened.
     pub played: Vec<u8>,
+    /// What it took the time before.
+    pub played_before: Vec<u8>,
+    /// When it last took a frame, and when the first of the present opening.
+    pub last_write: Instant,
+    pub first_write: Option<Instant>,
     pub capture_xruns: u32,
     pub playback_xruns: u32,
     /// Device calls that come back only after a minute.
@@ -53,6 +58,9 @@ impl Machine {
             sent: vec![],
             silence_afterwards: true,
             played: vec![],
+            played_before: vec![],
+            last_write: Instant::now(),
+            first_write: None,
             capture_xruns: 0,
             playback_xruns: 0,
             stuck: false,
@@ -158,7 +166,8 @@ impl AudioDevices for Machine {
         if world.dac_busy {
             return Err(Error::DeviceBusy { device: name.to_owned() });
         }
-        world.played.clear();
+        world.played_before = std::mem::take(&mut world.played);
+        world.first_write = None;
         let layout = layout(name, rate, channels, &config.formats);
         let clock = Clock::new();
         Ok(Box::new(Output { machine: self.clone(), layout, clock, queued: 0.0 }))
@@ -191,6 +200,9 @@ impl CaptureDevice for Input {
         let mut world = self.machine.world();
         if !world.input_present {
             return Err(Error::DeviceGone { device: INPUT.to_owned() });
+        }
+        if world.host_rate.is_some_and(|rate| rate != self.layout.rate) {
+            return Err(Error::RateChanged { device: INPUT.to_owned() });
         }
         if world.capture_xruns > 0 {
             world.capture_xruns -= 1;
@@ -249,6 +261,10 @@ impl PlaybackDevice for Output {
         let count = free.min(bytes.len() / frame);
         world.played.extend_from_slice(&bytes[..count * frame]);
         self.queued += count as f64;
+        if count > 0 {
+            world.last_write = Instant::now();
+            world.first_write.get_or_insert(Instant::now());
+        }
         world.queued_frames = self.queued as usize;
         Ok(count)
     }

@@ -156,7 +156,11 @@ fn a_host_that_pauses_is_played_silence_and_heard_again() {
         status.counters.output_frames > played + 50_000
     });
     assert_eq!(status.counters.input_pauses, 1);
-    assert_eq!(left(&daemon.machine.world().played).last().copied(), Some(0.0));
+    let played = left(&daemon.machine.world().played);
+    assert_eq!(played.last().copied(), Some(0.0));
+    // The host stopped at half of full scale: faded over 5 ms that is 6e-4 a frame, cut off it
+    // would be 0.05 and more.
+    assert!(steepest(&played) < 1e-3, "{}", steepest(&played));
     // No more silence than is needed: what the host sends next is heard soon. Half of the prefill
     // of 100 ms and a block, where the DAC's buffer would take twice that.
     let seconds = daemon.machine.world().queued_frames as f64 / (44_100.0 * RATIO as f64);
@@ -165,4 +169,79 @@ fn a_host_that_pauses_is_played_silence_and_heard_again() {
     daemon.machine.world().sent.extend_from_slice(&more);
     let status = daemon.until_state(State::Streaming);
     assert_eq!(status.counters.stream_starts, 1);
+}
+
+#[test]
+fn a_change_of_rate_fades_out_and_in_and_is_soon_over() {
+    let machine = Machine::new();
+    machine.world().sent = constant(0.5, 60.0);
+    let daemon = Running::start(machine, Setup::default());
+    until("sound", || (daemon.machine.world().played.len() > 1_000_000).then_some(()));
+    let started = std::time::Instant::now();
+    daemon.machine.world().host_rate = Some(96_000);
+    daemon.until_status("the new rate", |status| {
+        status.input.as_ref().is_some_and(|input| input.rate == 96_000)
+    });
+    until("sound again", || (daemon.machine.world().played.len() > 1_000_000).then_some(()));
+    let world = daemon.machine.world();
+    let (old, new) = (left(&world.played_before), left(&world.played));
+    for (name, played) in [("old", &old), ("new", &new)] {
+        assert!(steepest(played) < 1e-3, "{name}: {}", steepest(played));
+    }
+    assert!(old.last().unwrap().abs() < 1e-3, "faded out");
+    assert!(new.iter().any(|sample| *sample > 0.49), "and in again");
+    let took = world.first_write.unwrap().duration_since(started);
+    assert!(took < std::time::Duration::from_millis(250), "{took:?}");
+}
+
+#[test]
+fn a_host_that_probes_rates_does_not_close_the_stream() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    for rate in [48_000, 96_000, 192_000, 48_000, 44_100] {
+        daemon.machine.world().host_rate = Some(rate);
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+    let before = daemon.status().counters.input_frames;
+    let status = daemon.until_status("it goes on", |s| s.counters.input_frames > before + 10_000);
+    assert_eq!((status.state, status.counters.stream_starts), (State::Streaming, 1));
+}
+
+#[test]
+fn a_new_filter_fades_into_the_running_stream() {
+    let machine = Machine::new();
+    machine.world().sent = constant(0.5, 60.0);
+    let daemon = Running::start(machine, Setup::default());
+    let until_level = |level: f64| {
+        until(&format!("{level}"), || {
+            let world = daemon.machine.world();
+            let last = &world.played[world.played.len().saturating_sub(8)..];
+            left(last).first().copied().filter(|sample| (sample - level).abs() < 1e-3)
+        })
+    };
+    until_level(0.5);
+    let file = daemon.place("taps.filter");
+    let old = totton_dsp::Filter::load(&file).unwrap();
+    let header = old.header();
+    // Half as loud, and longer.
+    let mut taps: Vec<f64> = old.taps().iter().map(|tap| tap * 0.5).collect();
+    taps.resize(1600, 0.0);
+    totton_dsp::Filter::new(44_100, header.ratio, header.phase, header.origin.clone(), taps)
+        .unwrap()
+        .save(&file)
+        .unwrap();
+    let status = daemon.client.call(Command::Reload).unwrap();
+    assert_eq!((status.counters.reloads, status.counters.stream_starts), (1, 1));
+    until_level(0.25);
+    let status = daemon.until_status("it is told", |s| s.engine.as_ref().unwrap().taps == 1600);
+    assert_eq!((status.state, status.counters.stream_starts), (State::Streaming, 1));
+    let played = left(&daemon.machine.world().played);
+    // A quarter over 100 ms, as a raised cosine: 2.2e-5 a frame.
+    assert!(steepest(&played) < 1e-3, "{}", steepest(&played));
+
+    // A filter of another ratio cannot be faded in: the stream is opened anew.
+    let text = std::fs::read_to_string(daemon.place("upsampler.toml")).unwrap();
+    std::fs::write(daemon.place("upsampler.toml"), text.replace("ratio = 4", "ratio = 2")).unwrap();
+    let status = daemon.client.call(Command::Reload).unwrap();
+    assert_eq!((status.counters.reloads, status.counters.stream_starts), (2, 2));
 }

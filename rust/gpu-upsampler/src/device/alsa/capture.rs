@@ -5,6 +5,7 @@ use std::time::Duration;
 use alsa::Direction;
 use alsa::pcm::{PCM, State};
 
+use super::control::HostRate;
 use super::{Wanted, open, running_error, timeout_ms};
 use crate::config;
 use crate::device::{CaptureDevice, Layout};
@@ -13,6 +14,8 @@ use crate::error::Error;
 pub(super) struct AlsaCapture {
     pcm: PCM,
     layout: Layout,
+    /// Where the rate is the host's choice: what tells it.
+    host: Option<HostRate>,
 }
 
 impl AlsaCapture {
@@ -25,7 +28,11 @@ impl AlsaCapture {
             buffer: config.buffer,
         };
         let (pcm, layout) = open(&config.device, Direction::Capture, &wanted)?;
-        Ok(Self { pcm, layout })
+        let host = match config.rate {
+            config::CaptureRate::Auto => Some(HostRate::open(&config.device)?),
+            config::CaptureRate::Fixed(_) => None,
+        };
+        Ok(Self { pcm, layout, host })
     }
 
     /// Sorts an error; after an xrun the device runs again.
@@ -40,8 +47,25 @@ impl AlsaCapture {
                 }
             }
             _ if self.pcm.state() == State::Disconnected => Error::DeviceGone { device: device() },
+            // A loopback card stops our end when its player has another rate, and refuses to start
+            // it until the player has ours again.
+            _ if self.host.is_some() && self.pcm.state() != State::Running => {
+                match self.pcm.prepare().and_then(|()| self.pcm.start()) {
+                    Ok(()) => Error::Xrun { device: device() },
+                    Err(error) if error.errno() == libc::EIO => self.rate_changed(),
+                    Err(error) => running_error(&self.layout.name, error),
+                }
+            }
             _ => running_error(&self.layout.name, error),
         }
+    }
+
+    fn rate_changed(&self) -> Error {
+        Error::RateChanged { device: self.layout.name.clone() }
+    }
+
+    fn host_has_another_rate(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.is_other_than(self.layout.rate))
     }
 }
 
@@ -58,6 +82,8 @@ impl CaptureDevice for AlsaCapture {
         self.pcm.wait(timeout_ms(timeout)).map_err(|error| self.fault(error))?;
         // Asked even when nothing was signalled: less than a period may have come.
         match self.pcm.io_bytes().readi(bytes) {
+            // Asked after the frames have been taken, so that none of another rate gets through.
+            Ok(_) if self.host_has_another_rate() => Err(self.rate_changed()),
             Ok(frames) => Ok(frames),
             Err(error) if error.errno() == libc::EAGAIN => Ok(0),
             Err(error) => Err(self.fault(error)),

@@ -1,7 +1,8 @@
 //! The real sound devices, through alsa-lib.
 //!
 //! - [`capture`], [`playback`]: the open devices
-//! - [`card`]: whether a card is there, and the gadget's rate control
+//! - [`card`]: whether a card is there
+//! - [`control`]: what the input's card tells of its host
 //! - [`dac`]: which DACs there are, and what they can do
 //!
 //! Everything is opened non-blocking: a blocking open waits for a busy device
@@ -9,6 +10,7 @@
 
 mod capture;
 mod card;
+mod control;
 mod dac;
 mod playback;
 
@@ -23,13 +25,13 @@ use crate::device::{AudioDevices, CaptureDevice, Layout, PlaybackDevice};
 use crate::error::Error;
 use crate::sample::SampleFormat;
 
-use card::RateControl;
+use control::HostRate;
 use dac::Dacs;
 
 /// The machine's ALSA cards.
 #[derive(Default)]
 pub struct AlsaDevices {
-    rate_control: Option<RateControl>,
+    host_rate: Option<HostRate>,
     dacs: Dacs,
 }
 
@@ -46,13 +48,13 @@ impl AudioDevices for AlsaDevices {
             card::check_present(&config.device, Direction::Capture)?;
             return Ok(Some(rate));
         }
-        let control = match self.rate_control.take() {
-            Some(control) if control.device() == config.device => control,
-            _ => RateControl::open(&config.device)?,
+        let host = match self.host_rate.take() {
+            Some(host) if host.device() == config.device => host,
+            _ => HostRate::open(&config.device)?,
         };
-        let rate = control.rate()?;
+        let rate = host.rate()?;
         // Kept only while it works: after the card has gone its handle is of no more use.
-        self.rate_control = Some(control);
+        self.host_rate = Some(host);
         Ok(rate)
     }
 

@@ -1,0 +1,158 @@
+//! The controls of the input's card: what they tell of the host's rate.
+//!
+//! - A UAC2 gadget has `Capture Rate`: the rate in Hz that the host streams at, 0
+//!   while it does not (kernel, `drivers/usb/gadget/function/u_audio.c`).
+//! - A loopback card has `PCM Slave Rate` and `PCM Slave Active`, of the player at
+//!   its other end. With `PCM Notify` on, a player may choose another rate while
+//!   we record: the kernel then stops our end (`sound/drivers/aloop.c`).
+
+use std::ffi::CString;
+
+use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
+
+use super::card::{Address, open_card};
+use crate::error::Error;
+
+/// One control of a PCM.
+pub(super) struct Element {
+    id: ElemId,
+    kind: ElemType,
+}
+
+// SAFETY: the id is used through `&self` of one owner at a time only; alsa-lib does not tie it to
+// the thread that made it.
+unsafe impl Send for Element {}
+
+impl Element {
+    fn new(address: &Address, name: &str, kind: ElemType) -> Option<Self> {
+        let mut id = ElemId::new(ElemIface::PCM);
+        id.set_device(address.device);
+        id.set_subdevice(address.subdevice);
+        id.set_name(&CString::new(name).ok()?);
+        Some(Self { id, kind })
+    }
+
+    fn read(&self, control: &Ctl) -> alsa::Result<i32> {
+        let mut value = ElemValue::new(self.kind)?;
+        value.set_id(&self.id);
+        control.elem_read(&mut value)?;
+        let found = match self.kind {
+            ElemType::Boolean => value.get_boolean(0).map(i32::from),
+            _ => value.get_integer(0),
+        };
+        Ok(found.unwrap_or(0))
+    }
+
+    fn write(&self, control: &Ctl, number: i32) -> alsa::Result<()> {
+        let mut value = ElemValue::new(self.kind)?;
+        value.set_id(&self.id);
+        match self.kind {
+            ElemType::Boolean => value.set_boolean(0, number != 0),
+            _ => value.set_integer(0, number),
+        };
+        control.elem_write(&value)
+    }
+}
+
+/// How a card tells its host's rate.
+enum Source {
+    Gadget { rate: Element },
+    Loopback { rate: Element, active: Element },
+}
+
+/// What tells the rate of the host of an input.
+pub(super) struct HostRate {
+    device: String,
+    control: Ctl,
+    source: Source,
+}
+
+impl HostRate {
+    /// That of the card of the PCM `device`.
+    ///
+    /// # Errors
+    /// [`Error::DeviceAbsent`] when the card is not there, [`Error::DeviceRefused`] when it tells
+    /// no rate.
+    pub(super) fn open(device: &str) -> Result<Self, Error> {
+        let address = Address::of(device).ok_or_else(|| no_control(device))?;
+        let control = open_card(device, &address.card)?;
+        let element = |name, kind| Element::new(&address, name, kind);
+        let there = |element: &Element| element.read(&control).is_ok();
+        let gadget = element("Capture Rate", ElemType::Integer).filter(there);
+        let source = if let Some(rate) = gadget {
+            Source::Gadget { rate }
+        } else {
+            let rate = element("PCM Slave Rate", ElemType::Integer).filter(there);
+            let active = element("PCM Slave Active", ElemType::Boolean).filter(there);
+            let (Some(rate), Some(active)) = (rate, active) else {
+                return Err(no_control(device));
+            };
+            // Without this a player is held to our rate, and says so: no more than that.
+            if let Some(notify) = element("PCM Notify", ElemType::Boolean)
+                && let Err(error) = notify.write(&control, 1)
+            {
+                log::warn!("{device}: players are held to one rate: {error}");
+            }
+            Source::Loopback { rate, active }
+        };
+        Ok(Self { device: device.to_owned(), control, source })
+    }
+
+    /// The PCM that the rate is of.
+    pub(super) fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The host's rate in Hz, `None` while it streams nothing.
+    ///
+    /// # Errors
+    /// [`Error::DeviceGone`] when the card went away.
+    pub(super) fn rate(&self) -> Result<Option<u32>, Error> {
+        let read = || match &self.source {
+            Source::Gadget { rate } => rate.read(&self.control),
+            Source::Loopback { rate, active } => match active.read(&self.control)? {
+                0 => Ok(0),
+                _ => rate.read(&self.control),
+            },
+        };
+        match read() {
+            Ok(rate) => Ok(u32::try_from(rate).ok().filter(|rate| *rate > 0)),
+            Err(error) if error.errno() == libc::ENODEV => {
+                Err(Error::DeviceGone { device: self.device.clone() })
+            }
+            Err(_) => Err(no_control(&self.device)),
+        }
+    }
+
+    /// Whether the host streams at another rate than `ours`, into the open PCM.
+    ///
+    /// A gadget's PCM goes on with what the host sends at its new rate; a loopback
+    /// card stops the PCM, which its state tells better than the control: that
+    /// keeps the rate of a player who is gone.
+    pub(super) fn is_other_than(&self, ours: u32) -> bool {
+        matches!(self.source, Source::Gadget { .. })
+            && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
+    }
+}
+
+fn no_control(device: &str) -> Error {
+    Error::DeviceRefused {
+        device: device.to_owned(),
+        what: "capture.rate = \"auto\"",
+        wanted: "the control Capture Rate of a USB gadget, or PCM Slave Rate of a loopback card"
+            .to_owned(),
+        accepted: "no such control; set capture.rate to the rate in Hz".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_card_is_named() {
+        assert!(matches!(HostRate::open("hw:NoSuchCard,0"), Err(Error::DeviceAbsent { .. })));
+        let refused = HostRate::open("null").err().unwrap().to_string();
+        assert!(refused.contains("null") && refused.contains("set capture.rate"), "{refused}");
+    }
+}

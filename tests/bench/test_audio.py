@@ -26,7 +26,7 @@ FOLDER = "/var/tmp/audio"
 def play_and_record(device, api, playing, frames, tmp_path):
     """Plays frames into the box; returns (what the DAC got, what the render gives)."""
     rate_in, rate_out = playing["input"]["rate"], playing["output"]["rate"]
-    assert playing["gain_db"] == 0 and not playing["mute"], "the render knows neither gain nor mute"
+    assert playing["sound"]["gain_db"] == 0 and not playing["sound"]["mute"], "the render knows neither gain nor mute"
     # snd-aloop clears a few frames of the other end's buffer while a player drains
     # (copy_play_buf() in sound/drivers/aloop.c): let that fall into silence.
     frames = np.concatenate([frames, np.zeros((rate_in, 2))])

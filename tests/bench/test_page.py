@@ -84,13 +84,13 @@ def test_page_asks_nothing_of_the_internet(browser, playing):
 def test_mute_on_the_page_mutes_the_device(browser, api, playing):
     browser.get(PAGE)
     eventually("the page is live", lambda: shown_state(browser) == "streaming")
-    assert api.status()["mute"] is False
+    assert api.status()["sound"]["mute"] is False
     try:
         part(browser, "mute").click()
-        eventually("the daemon is muted", lambda: api.status()["mute"])
+        eventually("the daemon is muted", lambda: api.status()["sound"]["mute"])
     finally:
         part(browser, "mute").click()
-    eventually("the daemon sounds again", lambda: not api.status()["mute"])
+    eventually("the daemon sounds again", lambda: not api.status()["sound"]["mute"])
 
 
 def test_page_says_so_when_the_daemon_is_away_and_recovers(browser, device, playing, services_restored):

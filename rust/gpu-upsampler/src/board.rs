@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use totton_protocol::{Device, Engine, Levels, State, Status};
+use totton_protocol::{Device, Engine, Gain, Levels, Sound, State, Status};
 
 use crate::audio::flow::Flow;
 
@@ -63,10 +63,15 @@ impl Board {
             input: facts.input,
             output: facts.output,
             engine: facts.engine,
-            gain_db: self.flow.gain_db(),
-            mute: self.flow.mute(),
+            sound: Sound {
+                gain_db: self.flow.gain_db(),
+                mute: self.flow.mute(),
+                ..Sound::default()
+            },
+            gain: Gain { headroom_db: 0.0, total_db: self.flow.gain_db(), muted: self.flow.mute() },
             counters: self.flow.counters(),
             last_error: facts.last_error,
+            ..Status::default()
         }
     }
 

@@ -7,7 +7,8 @@
 //!
 //! The double writes settings for the service into the folder, and then acts as
 //! the audio daemon until it is ended. A line on its standard input sets the
-//! state: `streaming`, `waiting-for-input`, `waiting-for-dac`, `starting`.
+//! state: `streaming`, `waiting-for-input`, `waiting-for-dac`, `idle`, `stuck`,
+//! `starting`.
 
 #[allow(dead_code, clippy::unwrap_used)]
 #[path = "../tests/double/mod.rs"]
@@ -40,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut status = double::streaming();
         let missing = |name: &str| format!("{name} is not there; looking again every second");
         match state {
-            State::Streaming => {}
+            State::Streaming | State::Idle | State::Stuck => {}
             State::WaitingForInput => {
                 status.input = None;
                 status.message = missing("hw:UAC2Gadget,0");

@@ -5,7 +5,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 use serde::{Deserialize, Serialize};
-use totton_protocol::message::GAIN_DB;
+use totton_protocol::settings::GAIN_DB;
 use totton_protocol::{Command, Status};
 
 use crate::VERSION;
@@ -117,13 +117,14 @@ async fn gain(daemon: web::Data<Daemon>, body: Json<Gain>) -> Result<web::Json<S
 
 /// Carries out a command that changes something, and says so in the journal.
 async fn order(daemon: &Daemon, command: Command) -> Result<web::Json<Status>, Problem> {
+    let wanted = format!("{command:?}");
     match daemon.call(command).await {
         Ok(status) => {
-            log::info!("done: {command:?}");
+            log::info!("done: {wanted}");
             Ok(web::Json(status))
         }
         Err(problem) => {
-            log::warn!("not done: {command:?}: {problem}");
+            log::warn!("not done: {wanted}: {problem}");
             Err(problem)
         }
     }

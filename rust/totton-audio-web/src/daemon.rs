@@ -54,9 +54,7 @@ impl Daemon {
         };
         let client = match command {
             Command::Reload | Command::RestartStream => self.slow.clone(),
-            Command::Status | Command::SetMute { .. } | Command::SetGain { .. } => {
-                self.quick.clone()
-            }
+            _ => self.quick.clone(),
         };
         match web::block(move || client.call(command)).await {
             Ok(answer) => answer.map_err(problem),
@@ -90,7 +88,10 @@ fn problem(error: ClientError) -> Problem {
             detail,
             "Send a value within the range that the detail names.",
         ),
-        ClientError::Refused { code: ErrorCode::Failed, .. } => Problem::new(
+        ClientError::Refused {
+            code: ErrorCode::Failed | ErrorCode::BadFilter | ErrorCode::BadEqualiser,
+            ..
+        } => Problem::new(
             StatusCode::CONFLICT,
             "daemon-failed",
             "The audio daemon could not do it",
@@ -98,6 +99,7 @@ fn problem(error: ClientError) -> Problem {
             "Remove the cause that the detail names and try again; what was in force stays.",
         ),
         ClientError::NotUnderstood { .. }
+        | ClientError::Unexpected { .. }
         | ClientError::Refused {
             code: ErrorCode::BadRequest | ErrorCode::UnsupportedVersion,
             ..

@@ -156,29 +156,19 @@ fn raise(held: &mut Vec<f64>, new: &[f64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use totton_protocol::{Counters, Levels, State, Status};
+    use totton_protocol::{Levels, State, Status};
 
     fn telemetry(left: f64, right: f64) -> Telemetry {
         Telemetry {
             version: PROTOCOL_VERSION,
             sequence: 0,
-            status: Status {
-                version: "0".into(),
-                state: State::Streaming,
-                message: String::new(),
-                uptime_seconds: 0.0,
-                input: None,
-                output: None,
-                engine: None,
-                gain_db: 0.0,
-                mute: false,
-                counters: Counters::default(),
-                last_error: None,
-            },
+            status: Status { state: State::Streaming, ..Status::default() },
             levels: Levels {
                 input_peak_dbfs: vec![left, right],
                 output_peak_dbfs: vec![left, right],
+                ..Levels::default()
             },
+            ..Telemetry::default()
         }
     }
 

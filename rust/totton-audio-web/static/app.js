@@ -28,7 +28,7 @@ let healthAt = -Infinity;
 let version = null;
 
 function hintWhileStreaming(status, now) {
-  if (status.mute) return texts().hintMuted;
+  if (status.sound.mute) return texts().hintMuted;
   return now - loudAt > SILENT_AFTER_MS ? texts().hintSilent : null;
 }
 

@@ -49,9 +49,9 @@ export class Controls {
   show(status) {
     this.#status = status;
     if (this.#sending || performance.now() < this.#settled) return;
-    this.#gain.value = status.gain_db;
-    this.#showGain(status.gain_db);
-    this.#showMute(status.mute);
+    this.#gain.value = status.sound.gain_db;
+    this.#showGain(status.sound.gain_db);
+    this.#showMute(status.sound.mute);
   }
 
   /** Whether commands can be sent now. */

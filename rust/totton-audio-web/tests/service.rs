@@ -58,9 +58,9 @@ fn while_the_daemon_is_away_status_and_commands_are_503_with_a_reason() {
 fn every_command_reaches_the_daemon_and_answers_with_the_status_after_it() {
     let (bench, double) = Bench::with_daemon("");
     let muted = bench.order("PUT /api/v1/mute", r#"{"mute":true}"#);
-    assert_eq!((muted.status, &muted.json()["mute"]), (200, &json!(true)));
+    assert_eq!((muted.status, &muted.json()["sound"]["mute"]), (200, &json!(true)));
     let quieter = bench.order("PUT /api/v1/gain", r#"{"gain_db":-12.5}"#);
-    assert_eq!((quieter.status, &quieter.json()["gain_db"]), (200, &json!(-12.5)));
+    assert_eq!((quieter.status, &quieter.json()["sound"]["gain_db"]), (200, &json!(-12.5)));
     let restarted = bench.order("POST /api/v1/restart-stream", "{}");
     assert_eq!(restarted.json()["counters"]["stream_starts"], 2);
     let reloaded = bench.order("POST /api/v1/reload", "{}");
@@ -209,7 +209,7 @@ fn events_tell_telemetry_then_away_then_telemetry_again() {
     assert_eq!(telemetry["levels"]["output_peak_dbfs"].as_array().unwrap().len(), 2);
     // A command shows in the events.
     assert_eq!(bench.order("PUT /api/v1/gain", r#"{"gain_db":-33.0}"#).status, 200);
-    events.wait_for("telemetry", |data| data["status"]["gain_db"] == -33.0);
+    events.wait_for("telemetry", |data| data["status"]["sound"]["gain_db"] == -33.0);
 
     drop(double);
     let away = events.wait_for("away", |_| true);
@@ -221,7 +221,7 @@ fn events_tell_telemetry_then_away_then_telemetry_again() {
     Events::open(bench.address).wait_for("away", |_| true);
 
     let _back = double::Double::start(bench.folder.path());
-    events.wait_for("telemetry", |data| data["status"]["gain_db"] == -6.0);
+    events.wait_for("telemetry", |data| data["status"]["sound"]["gain_db"] == -6.0);
 }
 
 #[test]

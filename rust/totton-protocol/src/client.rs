@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::catalogue::{Dac, FilterChoice};
 use crate::endpoint;
-use crate::message::{Command, ErrorCode, Reply, Request, Telemetry};
+use crate::message::{Answer, Command, ErrorCode, Reply, Request, Telemetry};
+use crate::settings::Settings;
 use crate::status::Status;
 
 /// Why the daemon could not be asked, or said no.
@@ -18,7 +20,9 @@ pub enum ClientError {
     #[error("the message on {endpoint} is not understood: {source}")]
     NotUnderstood { endpoint: String, source: serde_json::Error },
     #[error("{message}")]
-    Refused { code: ErrorCode, message: String },
+    Refused { code: ErrorCode, message: String, line: Option<u32> },
+    #[error("the audio daemon answered {command} with something else: {answer:?}")]
+    Unexpected { command: &'static str, answer: Box<Answer> },
 }
 
 /// Asks the daemon. Blocking; each call opens a socket of its own, so that a
@@ -46,7 +50,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::NoAnswer`] when the daemon is away or too slow,
     /// [`ClientError::Refused`] when it says no.
-    pub fn call(&self, command: Command) -> Result<Status, ClientError> {
+    pub fn ask(&self, command: Command) -> Result<Answer, ClientError> {
         let text =
             serde_json::to_vec(&Request::from(command)).map_err(|e| self.not_understood(e))?;
         let answer = self.exchange(&text).map_err(|source| match source {
@@ -56,8 +60,56 @@ impl Client {
             source => ClientError::Socket { endpoint: self.endpoint.clone(), source },
         })?;
         match serde_json::from_slice(&answer).map_err(|e| self.not_understood(e))? {
-            Reply::Ok { status } => Ok(*status),
-            Reply::Error { code, message } => Err(ClientError::Refused { code, message }),
+            Reply::Ok(answer) => Ok(answer),
+            Reply::Error { code, message, line } => {
+                Err(ClientError::Refused { code, message, line })
+            }
+        }
+    }
+
+    /// Sends a command that is answered with the status.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn call(&self, command: Command) -> Result<Status, ClientError> {
+        let name = command.name();
+        match self.ask(command)? {
+            Answer::Status { status } => Ok(*status),
+            answer => Err(unexpected(name, answer)),
+        }
+    }
+
+    /// Sends a command that is answered with the settings; gives their revision, too.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn settings(&self, command: Command) -> Result<(Settings, u64), ClientError> {
+        let name = command.name();
+        match self.ask(command)? {
+            Answer::Settings { settings, revision } => Ok((*settings, revision)),
+            answer => Err(unexpected(name, answer)),
+        }
+    }
+
+    /// The DACs that there are.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn dacs(&self) -> Result<Vec<Dac>, ClientError> {
+        match self.ask(Command::Dacs)? {
+            Answer::Dacs { dacs } => Ok(dacs),
+            answer => Err(unexpected("dacs", answer)),
+        }
+    }
+
+    /// The filters that there are.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn filters(&self) -> Result<Vec<FilterChoice>, ClientError> {
+        match self.ask(Command::Filters)? {
+            Answer::Filters { filters } => Ok(filters),
+            answer => Err(unexpected("filters", answer)),
         }
     }
 
@@ -77,6 +129,10 @@ impl Client {
     fn not_understood(&self, source: serde_json::Error) -> ClientError {
         ClientError::NotUnderstood { endpoint: self.endpoint.clone(), source }
     }
+}
+
+fn unexpected(command: &'static str, answer: Answer) -> ClientError {
+    ClientError::Unexpected { command, answer: Box::new(answer) }
 }
 
 /// Listens to the daemon's telemetry. Reconnects by itself when the daemon
@@ -162,7 +218,7 @@ mod tests {
         let daemon = std::thread::spawn(move || {
             let request: Request = serde_json::from_slice(&server.recv_bytes(0).unwrap()).unwrap();
             assert_eq!(request.command, Command::SetMute { mute: true });
-            let reply = Reply::Error { code: ErrorCode::Failed, message: "no stream".into() };
+            let reply = Reply::error(ErrorCode::Failed, "no stream");
             server.send(serde_json::to_vec(&reply).unwrap(), 0).unwrap();
             // A peer that leaves takes its last answer along, under ZMQ_IMMEDIATE: stay until it is read.
             server

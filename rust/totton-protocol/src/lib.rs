@@ -2,17 +2,34 @@
 //!
 //! The daemon (`gpu-upsampler`) answers [`Request`]s on a ZeroMQ REP socket and
 //! publishes [`Telemetry`] on a PUB socket. Messages are JSON, one frame each.
+//! `docs/protocol.md` tells of each field; a test keeps it as these types say.
 //!
 //! - [`message`]: requests, replies, telemetry
-//! - [`status`]: the state of the stream, as both carry it
+//! - [`status`]: the state of the daemon, as both carry it; [`fault`]: what went wrong
+//! - [`meter`]: what is measured while sound flows
+//! - [`settings`]: what a listener sets
+//! - [`catalogue`]: the DACs and filters to choose from
 //! - [`endpoint`]: where the sockets are
 //! - [`client`]: asking and listening, with deadlines
 
+pub mod catalogue;
 pub mod client;
 pub mod endpoint;
+pub mod fault;
 pub mod message;
+pub mod meter;
+pub mod settings;
 pub mod status;
 
+#[cfg(test)]
+mod document;
+
+pub use catalogue::{Dac, FilterChoice, FilterFile};
 pub use client::{Client, ClientError, TelemetryListener};
-pub use message::{Command, ErrorCode, PROTOCOL_VERSION, Reply, Request, Telemetry};
-pub use status::{Counters, Device, Engine, Levels, State, Status};
+pub use fault::{Fault, FaultKind};
+pub use message::{Answer, Command, ErrorCode, PROTOCOL_VERSION, Reply, Request, Telemetry};
+pub use meter::{BlockLoad, Buffer, BufferPlace, Drift, DriftMethod, Levels, Memory, Temperature};
+pub use settings::{Crossfeed, Equaliser, Headroom, Limiter, Settings, Sound};
+pub use status::{
+    Counters, Device, Engine, Gain, HostVolume, Latency, RealTime, SettingsState, State, Status,
+};

@@ -82,6 +82,9 @@ impl Flow {
             stream_starts: self.stream_starts.load(Relaxed),
             reloads: self.reloads.load(Relaxed),
             input_pauses: self.input_pauses.load(Relaxed),
+            rate_switches: self.rate_switches.load(Relaxed),
+            filter_swaps: self.filter_swaps.load(Relaxed),
+            ..Counters::default()
         }
     }
 
@@ -108,6 +111,7 @@ impl Flow {
         Levels {
             input_peak_dbfs: take(Side::Input, input_channels),
             output_peak_dbfs: take(Side::Output, output_channels),
+            ..Levels::default()
         }
     }
 }

@@ -115,7 +115,7 @@ impl Range for Seconds {
 #[derive(Debug)]
 pub(super) struct Decibels;
 impl Range for Decibels {
-    const RANGE: std::ops::RangeInclusive<f64> = totton_protocol::message::GAIN_DB;
+    const RANGE: std::ops::RangeInclusive<f64> = totton_protocol::settings::GAIN_DB;
     const UNIT: &'static str = "dB";
 }
 

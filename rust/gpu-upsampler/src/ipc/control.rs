@@ -47,7 +47,7 @@ pub(super) fn serve(
 fn answer(frames: &[Vec<u8>], board: &Board, events: &Sender<Event>, ended: &AtomicBool) -> Reply {
     let [request] = frames else {
         let message = format!("the request has {} frames; accepted: 1", frames.len());
-        return Reply::Error { code: ErrorCode::BadRequest, message };
+        return Reply::error(ErrorCode::BadRequest, message);
     };
     match Request::parse(request) {
         Ok(request) => obey(request.command, board, events, ended),
@@ -71,10 +71,11 @@ fn obey(command: Command, board: &Board, events: &Sender<Event>, ended: &AtomicB
         }
         Command::Reload => ask(events, ended, |reply| Event::Reload { reply: Some(reply) }),
         Command::RestartStream => ask(events, ended, |reply| Event::RestartStream { reply }),
+        command => Err(format!("this build cannot do {} yet", command.name())),
     };
     match outcome {
-        Ok(()) => Reply::Ok { status: Box::new(board.status()) },
-        Err(message) => Reply::Error { code: ErrorCode::Failed, message },
+        Ok(()) => Reply::status(board.status()),
+        Err(message) => Reply::error(ErrorCode::Failed, message),
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn publish(socket: &zmq::Socket, board: &Board, ended: &AtomicBool) {
             sequence,
             status: board.status(),
             levels: board.take_levels(),
+            ..Telemetry::default()
         };
         sequence += 1;
         match serde_json::to_vec(&telemetry) {

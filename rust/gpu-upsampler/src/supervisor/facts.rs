@@ -21,6 +21,7 @@ pub(super) fn engine_facts(
         taps: filter.filter.taps().len() as u64,
         precision_bits: backend::precision(engine.precision).bits(),
         load,
+        ..totton_protocol::Engine::default()
     }
 }
 

@@ -265,8 +265,7 @@ impl Supervisor {
         let load = self.load.load(now, input.rate, flow);
         self.board.facts().engine = Some(engine_facts(&self.plan.config, filter, load));
         let (state, message) = if flow.input_idle.load(Relaxed) {
-            let message = format!("The computer sends no sound to {}", input.name);
-            (State::WaitingForInput, message)
+            (State::Idle, format!("The computer sends no sound to {}", input.name))
         } else {
             let message = format!(
                 "{} at {} Hz to {} at {} Hz, {}",

@@ -83,7 +83,7 @@ pub(super) fn choose(
         (Ok(dac), Ok(Some(rate))) => (dac, rate),
         (Ok(_), Ok(None)) => {
             return Err(Missing {
-                state: State::WaitingForInput,
+                state: State::Idle,
                 message: format!("The computer sends no sound to {}", config.capture.device),
                 only_idle: true,
             });

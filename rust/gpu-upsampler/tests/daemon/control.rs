@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use totton_protocol::message::MAX_REQUEST_BYTES;
 use totton_protocol::{
-    Command, ErrorCode, Levels, Reply, State, Status, TelemetryListener, endpoint,
+    Answer, Command, ErrorCode, Levels, Reply, State, Status, TelemetryListener, endpoint,
 };
 
 use crate::double::Machine;
@@ -32,14 +32,14 @@ impl Asker {
 
     fn refusal(&self, request: &[u8]) -> (ErrorCode, String) {
         match self.ask(request) {
-            Reply::Error { code, message } => (code, message),
-            Reply::Ok { .. } => panic!("not refused: {:?}", String::from_utf8_lossy(request)),
+            Reply::Error { code, message, .. } => (code, message),
+            Reply::Ok(_) => panic!("not refused: {:?}", String::from_utf8_lossy(request)),
         }
     }
 
     fn status(&self) -> Status {
-        match self.ask(br#"{"version":1,"command":"status"}"#) {
-            Reply::Ok { status } => *status,
+        match self.ask(br#"{"version":2,"command":"status"}"#) {
+            Reply::Ok(Answer::Status { status }) => *status,
             refused => panic!("{refused:?}"),
         }
     }
@@ -56,14 +56,17 @@ fn what_is_malformed_is_refused_and_costs_nothing() {
     }
     let (code, message) = asker.refusal(br#"{"version":7,"command":"status"}"#);
     assert_eq!(code, ErrorCode::UnsupportedVersion);
-    assert!(message.contains("version 7; accepted: 1"), "{message}");
-    let loud = br#"{"version":1,"command":"set-gain","gain_db":6}"#;
+    assert!(message.contains("version 7; accepted: 2"), "{message}");
+    let loud = br#"{"version":2,"command":"set-gain","gain_db":6}"#;
     assert_eq!(asker.refusal(loud).0, ErrorCode::OutOfRange);
     asker.0.send_multipart([&b"{"[..], b"}"], 0).unwrap();
     let reply: Reply = serde_json::from_slice(&asker.0.recv_bytes(0).unwrap()).unwrap();
     assert!(matches!(reply, Reply::Error { code: ErrorCode::BadRequest, .. }));
     let status = asker.status();
-    assert_eq!((status.state, status.gain_db, status.mute), (State::Streaming, 0.0, false));
+    assert_eq!(
+        (status.state, status.sound.gain_db, status.sound.mute),
+        (State::Streaming, 0.0, false)
+    );
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn a_bad_configuration_keeps_the_old_one() {
     let daemon = Running::start(Machine::new(), Setup::default());
     daemon.until_state(State::Streaming);
     let asker = Asker::new(&daemon);
-    let reload = br#"{"version":1,"command":"reload"}"#;
+    let reload = br#"{"version":2,"command":"reload"}"#;
     let file = daemon.place("upsampler.toml");
     let good = fs::read_to_string(&file).unwrap();
     for (bad, reason) in [
@@ -161,7 +164,7 @@ fn a_bad_configuration_keeps_the_old_one() {
         assert_eq!((engine.ratio as usize, engine.block_frames), (RATIO, BLOCK as u32));
     }
     fs::write(&file, good.replace("block_frames = 256", "block_frames = 512")).unwrap();
-    assert!(matches!(asker.ask(reload), Reply::Ok { .. }));
+    assert!(matches!(asker.ask(reload), Reply::Ok(_)));
     let status = daemon.until_state(State::Streaming);
     assert_eq!(status.engine.unwrap().block_frames, 512);
     assert_eq!((status.counters.stream_starts, status.counters.reloads), (2, 1));
@@ -175,7 +178,7 @@ fn a_reload_for_the_gain_alone_leaves_the_stream_open() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{text}\n[output]\ngain_db = -3.0\n")).unwrap();
     let status = daemon.client.call(Command::Reload).unwrap();
-    assert_eq!((status.gain_db, status.counters.reloads), (-3.0, 1));
+    assert_eq!((status.sound.gain_db, status.counters.reloads), (-3.0, 1));
     assert_eq!(daemon.status().counters.stream_starts, 1);
 }
 

@@ -89,7 +89,7 @@ fn a_host_without_a_rate_is_waited_for() {
     let machine = Machine::new();
     machine.world().host_rate = None;
     let daemon = Running::start(machine, Setup::default());
-    let status = daemon.until_state(State::WaitingForInput);
+    let status = daemon.until_state(State::Idle);
     assert_eq!(status.last_error, None, "an idle host is no fault");
     daemon.machine.world().host_rate = Some(48_000);
     assert_eq!(daemon.until_state(State::Streaming).input.unwrap().rate, 48_000);

@@ -115,11 +115,11 @@ fn gain_mute_and_the_end_are_ramps() {
         until(&format!("{level}"), || last(daemon).filter(|sample| (sample - level).abs() < 1e-3))
     };
     until_level(&daemon, 0.5);
-    assert!(daemon.client.call(Command::SetMute { mute: true }).unwrap().mute);
+    assert!(daemon.client.call(Command::SetMute { mute: true }).unwrap().sound.mute);
     until_level(&daemon, 0.0);
     daemon.client.call(Command::SetMute { mute: false }).unwrap();
     let status = daemon.client.call(Command::SetGain { gain_db: -20.0 }).unwrap();
-    assert_eq!((status.mute, status.gain_db), (false, -20.0));
+    assert_eq!((status.sound.mute, status.sound.gain_db), (false, -20.0));
     until_level(&daemon, 0.05);
     daemon.client.call(Command::SetGain { gain_db: 0.0 }).unwrap();
     until_level(&daemon, 0.5);
@@ -149,7 +149,7 @@ fn a_host_that_pauses_is_played_silence_and_heard_again() {
     machine.world().sent = constant(0.5, 0.5);
     machine.world().silence_afterwards = false;
     let daemon = Running::start(machine, Setup::default());
-    let status = daemon.until_state(State::WaitingForInput);
+    let status = daemon.until_state(State::Idle);
     assert!(status.output.is_some(), "the DAC stays open");
     let played = status.counters.output_frames;
     let status = daemon.until_status("silence is played", |status| {

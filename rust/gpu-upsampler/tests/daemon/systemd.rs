@@ -144,7 +144,7 @@ fn waiting_for_a_dac_and_a_silent_host_keep_the_pings() {
     daemon.machine.world().silence_afterwards = false;
     daemon.machine.world().dac_present = true;
     daemon.until_status("the stream is open and idle", |status| {
-        status.output.is_some() && status.state == State::WaitingForInput
+        status.output.is_some() && status.state == State::Idle
     });
     assert!(pings_within(&daemon, Duration::from_millis(1500)) >= 3);
 }

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use totton_protocol::{
-    Command, Counters, Device, Engine, ErrorCode, Levels, PROTOCOL_VERSION, Reply, Request, State,
-    Status, Telemetry,
+    Command, Counters, Device, Engine, ErrorCode, Levels, PROTOCOL_VERSION, Reply, Request, Sound,
+    State, Status, Telemetry,
 };
 
 /// What the double does and remembers, shared with its thread.
@@ -96,18 +96,22 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
     let delay = shared.lock().unwrap().delay;
     std::thread::sleep(delay);
     let mut shared = shared.lock().unwrap();
-    shared.commands.push(request.command);
+    shared.commands.push(request.command.clone());
     match (request.command, &shared.refusal) {
         (Command::Status, _) => {}
         (_, Some((code, message))) => {
-            return Reply::Error { code: *code, message: message.clone() };
+            return Reply::error(*code, message.clone());
         }
         (Command::Reload, None) => shared.status.counters.reloads += 1,
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
-        (Command::SetMute { mute }, None) => shared.status.mute = mute,
-        (Command::SetGain { gain_db }, None) => shared.status.gain_db = gain_db,
+        (Command::SetMute { mute }, None) => shared.status.sound.mute = mute,
+        (Command::SetGain { gain_db }, None) => shared.status.sound.gain_db = gain_db,
+        (command, None) => {
+            let message = format!("the double does not know {}", command.name());
+            return Reply::error(ErrorCode::Failed, message);
+        }
     }
-    Reply::Ok { status: Box::new(shared.status.clone()) }
+    Reply::status(shared.status.clone())
 }
 
 fn telemetry_at(shared: &Mutex<Shared>, elapsed: Duration, sequence: u128) -> Telemetry {
@@ -125,13 +129,14 @@ fn telemetry_at(shared: &Mutex<Shared>, elapsed: Duration, sequence: u128) -> Te
         true => vec![wave(2.1, 7.0), wave(1.7, 9.0)],
         false => vec![Levels::SILENCE_DBFS; 2],
     };
-    let gain = if status.mute { Levels::SILENCE_DBFS } else { status.gain_db };
+    let gain = if status.sound.mute { Levels::SILENCE_DBFS } else { status.sound.gain_db };
     let output = input.iter().map(|peak| (peak + gain).max(Levels::SILENCE_DBFS)).collect();
     Telemetry {
         version: PROTOCOL_VERSION,
         sequence: sequence as u64,
         status: status.clone(),
-        levels: Levels { input_peak_dbfs: input, output_peak_dbfs: output },
+        levels: Levels { input_peak_dbfs: input, output_peak_dbfs: output, ..Levels::default() },
+        ..Telemetry::default()
     }
 }
 
@@ -161,10 +166,10 @@ pub fn streaming() -> Status {
             taps: 2_000_000,
             precision_bits: 32,
             load: 0.184,
+            ..Engine::default()
         }),
-        gain_db: -6.0,
-        mute: false,
+        sound: Sound { gain_db: -6.0, ..Sound::default() },
         counters: Counters { stream_starts: 1, ..Counters::default() },
-        last_error: None,
+        ..Status::default()
     }
 }

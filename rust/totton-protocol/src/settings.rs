@@ -1,0 +1,358 @@
+//! What a listener sets, and what outlives a restart.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Version of the settings; raised when an older daemon would misread them.
+pub const SETTINGS_VERSION: u32 = 1;
+
+/// The range of [`Sound::gain_db`] in dB.
+pub const GAIN_DB: RangeInclusive<f64> = -120.0..=0.0;
+/// The range of [`Sound::balance`].
+pub const BALANCE: RangeInclusive<f64> = -1.0..=1.0;
+/// The range of [`Sound::headroom_db`] in dB.
+pub const HEADROOM_DB: RangeInclusive<f64> = 0.0..=40.0;
+/// The range of [`Crossfeed::cut_hz`] in Hz.
+pub const CROSSFEED_CUT_HZ: RangeInclusive<f64> = 300.0..=2000.0;
+/// The range of [`Crossfeed::feed_db`] in dB.
+pub const CROSSFEED_DB: RangeInclusive<f64> = 1.0..=15.0;
+/// The range of [`Limiter::threshold_db`] in dB.
+pub const THRESHOLD_DB: RangeInclusive<f64> = -12.0..=-0.1;
+/// The most bytes of an equaliser's text.
+pub const MAX_EQUALISER_BYTES: usize = 64 * 1024;
+/// The most bytes of a name or a path in the settings.
+pub const MAX_NAME_BYTES: usize = 1024;
+
+/// Everything that a listener can set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// [`SETTINGS_VERSION`].
+    pub version: u32,
+    /// What is done to the sound.
+    #[serde(default)]
+    pub sound: Sound,
+    /// The DAC by the name in the list of DACs; null: as the configuration says.
+    #[serde(default)]
+    pub dac: Option<String>,
+    /// The filter by the path in the list of filters; null: as the configuration says.
+    #[serde(default)]
+    pub filter: Option<String>,
+    /// The equaliser; null: none.
+    #[serde(default)]
+    pub equaliser: Option<Equaliser>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: SETTINGS_VERSION,
+            sound: Sound::default(),
+            dac: None,
+            filter: None,
+            equaliser: None,
+        }
+    }
+}
+
+/// What is done to the sound besides the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Sound {
+    /// Volume in dB, -120 to 0.
+    pub gain_db: f64,
+    /// Silence.
+    pub mute: bool,
+    /// -1 (left only) to 1 (right only): the other side's amplitude is 1 - |balance|.
+    pub balance: f64,
+    /// Both sides get the mean of left and right.
+    pub mono: bool,
+    /// Part of each side, low-passed and late, on the other side, for headphones; null: none.
+    pub crossfeed: Option<Crossfeed>,
+    /// Where the room for the filter's overshoot comes from.
+    pub headroom: Headroom,
+    /// The room of the headroom `fixed` in dB, 0 to 40.
+    pub headroom_db: f64,
+    /// Bends what comes near full scale instead of cutting it off; null: none.
+    pub limiter: Option<Limiter>,
+    /// Whether the volume control of the computer's sound card is obeyed.
+    pub host_volume: bool,
+}
+
+impl Default for Sound {
+    fn default() -> Self {
+        Self {
+            gain_db: 0.0,
+            mute: false,
+            balance: 0.0,
+            mono: false,
+            crossfeed: None,
+            headroom: Headroom::Off,
+            headroom_db: 3.0,
+            limiter: None,
+            host_volume: true,
+        }
+    }
+}
+
+/// Where the room for the filter's overshoot comes from: a filter can bring out more than full
+/// scale of an input that is just at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Headroom {
+    /// None: what is too loud is limited or cut off, and counted.
+    #[default]
+    Off,
+    /// As much as `headroom_db` says.
+    Fixed,
+    /// As much as the loaded filter can need at the worst: nothing is ever cut off.
+    WorstCase,
+}
+
+/// Crossfeed after Bauer, with the two figures of bs2b.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Crossfeed {
+    /// Cut-off of the low-pass towards the other side in Hz, 300 to 2000.
+    pub cut_hz: f64,
+    /// How much lower the other side is at low frequencies, in dB, 1 to 15.
+    pub feed_db: f64,
+}
+
+impl Default for Crossfeed {
+    /// bs2b's own default: 700 Hz, 4.5 dB.
+    fn default() -> Self {
+        Self { cut_hz: 700.0, feed_db: 4.5 }
+    }
+}
+
+/// The soft limiter.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Limiter {
+    /// Level in dBFS above which samples are bent, -12 to -0.1; below it they stay as they are.
+    pub threshold_db: f64,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self { threshold_db: -1.0 }
+    }
+}
+
+/// An equaliser that is folded into the filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Equaliser {
+    /// A name for people.
+    pub name: String,
+    /// The text of Equalizer APO or AutoEQ: `Preamp:`, `Filter:`, `GraphicEQ:` lines, at most
+    /// 64 KiB.
+    pub text: String,
+}
+
+/// A setting that is outside of what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{key} is {found}; accepted: {accepted}")]
+pub struct OutOfRange {
+    /// The setting, `sound.gain_db`.
+    pub key: &'static str,
+    pub found: String,
+    pub accepted: String,
+}
+
+/// Checks that `found` is within `range`.
+///
+/// # Errors
+/// When it is not.
+pub fn within(
+    key: &'static str,
+    found: f64,
+    range: &RangeInclusive<f64>,
+    unit: &str,
+) -> Result<(), OutOfRange> {
+    if range.contains(&found) {
+        return Ok(());
+    }
+    let accepted = format!("{} to {}{unit}", range.start(), range.end());
+    refuse(key, found, accepted)
+}
+
+fn refuse(
+    key: &'static str,
+    found: impl Display,
+    accepted: impl Into<String>,
+) -> Result<(), OutOfRange> {
+    Err(OutOfRange { key, found: found.to_string(), accepted: accepted.into() })
+}
+
+fn short(key: &'static str, text: &str, most: usize) -> Result<(), OutOfRange> {
+    if text.len() > most {
+        return refuse(key, format!("{} bytes long", text.len()), format!("at most {most} bytes"));
+    }
+    Ok(())
+}
+
+fn name(key: &'static str, text: &str) -> Result<(), OutOfRange> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        let accepted = "a text that is not empty and has no control characters";
+        return refuse(key, format!("{text:?}"), accepted);
+    }
+    short(key, text, MAX_NAME_BYTES)
+}
+
+impl Sound {
+    /// Checks every value against its range.
+    ///
+    /// # Errors
+    /// The first that is outside.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        within("sound.gain_db", self.gain_db, &GAIN_DB, " dB")?;
+        within("sound.balance", self.balance, &BALANCE, "")?;
+        within("sound.headroom_db", self.headroom_db, &HEADROOM_DB, " dB")?;
+        if let Some(Crossfeed { cut_hz, feed_db }) = self.crossfeed {
+            within("sound.crossfeed.cut_hz", cut_hz, &CROSSFEED_CUT_HZ, " Hz")?;
+            within("sound.crossfeed.feed_db", feed_db, &CROSSFEED_DB, " dB")?;
+        }
+        if let Some(Limiter { threshold_db }) = self.limiter {
+            within("sound.limiter.threshold_db", threshold_db, &THRESHOLD_DB, " dBFS")?;
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Checks every value against its range; whether a DAC or a filter is there, and what an
+    /// equaliser's text means, the daemon knows.
+    ///
+    /// # Errors
+    /// The first that is outside.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        if self.version != SETTINGS_VERSION {
+            return refuse("version", self.version, SETTINGS_VERSION.to_string());
+        }
+        self.sound.check()?;
+        if let Some(dac) = &self.dac {
+            name("dac", dac)?;
+        }
+        if let Some(filter) = &self.filter {
+            name("filter", filter)?;
+        }
+        if let Some(equaliser) = &self.equaliser {
+            name("equaliser.name", &equaliser.name)?;
+            short("equaliser.text", &equaliser.text, MAX_EQUALISER_BYTES)?;
+        }
+        Ok(())
+    }
+}
+
+/// Changes `value` as the JSON merge patch `patch` says (RFC 7396): objects are merged key by key,
+/// null takes a key away, anything else replaces what was there.
+pub fn merge(value: &mut serde_json::Value, patch: serde_json::Value) {
+    let serde_json::Value::Object(patch) = patch else {
+        *value = patch;
+        return;
+    };
+    if !value.is_object() {
+        *value = serde_json::Value::Object(serde_json::Map::new());
+    }
+    let Some(object) = value.as_object_mut() else { return };
+    for (key, change) in patch {
+        if change.is_null() {
+            object.remove(&key);
+        } else {
+            merge(object.entry(key).or_insert(serde_json::Value::Null), change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_merge_patch_does_what_the_rfc_says() {
+        // The examples of RFC 7396, appendix A.
+        for (original, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
+            (json!({"a": "foo"}), json!(null), json!(null)),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut value = original.clone();
+            merge(&mut value, patch.clone());
+            assert_eq!(value, result, "{original} and {patch}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_change_nothing_and_are_accepted() {
+        Settings::default().check().unwrap();
+        let back: Settings = serde_json::from_str(r#"{"version":1}"#).unwrap();
+        assert_eq!(back, Settings::default());
+    }
+
+    #[test]
+    fn what_is_out_of_range_names_key_and_range() {
+        let refused = |patch: serde_json::Value| {
+            let mut value = serde_json::to_value(Settings::default()).unwrap();
+            merge(&mut value, patch);
+            serde_json::from_value::<Settings>(value).unwrap().check().unwrap_err().to_string()
+        };
+        for (patch, said) in [
+            (json!({"sound": {"gain_db": 0.1}}), "sound.gain_db is 0.1; accepted: -120 to 0 dB"),
+            (json!({"sound": {"balance": -2}}), "sound.balance is -2; accepted: -1 to 1"),
+            (
+                json!({"sound": {"crossfeed": {"cut_hz": 100}}}),
+                "sound.crossfeed.cut_hz is 100; accepted: 300 to 2000 Hz",
+            ),
+            (
+                json!({"sound": {"limiter": {"threshold_db": 0}}}),
+                "sound.limiter.threshold_db is 0; accepted: -12 to -0.1 dBFS",
+            ),
+            (json!({"version": 2}), "version is 2; accepted: 1"),
+            (json!({"dac": ""}), "dac is \"\"; accepted: a text"),
+        ] {
+            let message = refused(patch);
+            assert!(message.starts_with(said), "{message}");
+        }
+        let long = "a".repeat(MAX_EQUALISER_BYTES + 1);
+        assert!(refused(json!({"equaliser": {"name": "a", "text": long}})).contains("65537 bytes"));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let error = serde_json::from_value::<Settings>(json!({"version": 1, "sound": {"loud": 1}}));
+        assert!(error.unwrap_err().to_string().contains("unknown field `loud`"));
+    }
+}

@@ -79,7 +79,7 @@ pub struct Plan {
 
 enum Phase {
     Waiting { next: Instant },
-    Streaming { stream: Stream, filter: LoadedFilter, next_report: Instant },
+    Streaming { stream: Box<Stream>, filter: LoadedFilter, next_report: Instant },
     Stuck,
 }
 
@@ -217,7 +217,7 @@ impl Supervisor {
                     facts.output = Some(opened.stream.output().to_message());
                 }
                 self.phase = Phase::Streaming {
-                    stream: opened.stream,
+                    stream: Box::new(opened.stream),
                     filter: opened.filter,
                     next_report: Instant::now(),
                 };

@@ -115,18 +115,34 @@ fn reblocking_never_allocates() {
 #[test]
 fn changing_the_filter_never_allocates_or_frees() {
     let filter = filter(8);
-    let engine = || Box::new(CpuEngine::new(&filter, 1, 64, Precision::F64).unwrap());
+    let engine =
+        || -> Box<dyn Engine> { Box::new(CpuEngine::new(&filter, 1, 64, Precision::F64).unwrap()) };
     let mut fade = Crossfade::new(engine());
-    let next = engine();
+    let (mut prepared, mut arriving) = rtrb::RingBuffer::new(1);
+    let (mut leaving, mut used) = rtrb::RingBuffer::new(1);
+    assert!(prepared.push(engine()).is_ok());
+    let wrong: Box<dyn Engine> = Box::new(CpuEngine::new(&filter, 2, 64, Precision::F64).unwrap());
     let input = vec![0.25; 64];
     let mut output = vec![0.0; 64 * 8];
+    let mut refused = None;
     let calls = allocator_calls(|| {
-        fade.switch_to(next, 5000, 1000).unwrap();
+        refused = fade.switch_to(wrong, 0, 0).err();
         for _ in 0..BLOCKS {
+            if fade.is_ready()
+                && let Ok(engine) = arriving.pop()
+                && let Err(other) = fade.switch_to(engine, 5000, 1000)
+            {
+                refused = Some(other);
+            }
             fade.process(&[&input], &mut [&mut output]);
+            if !leaving.is_full()
+                && let Some(old) = fade.take_retired()
+            {
+                assert!(leaving.push(old).is_ok());
+            }
         }
     });
     assert_eq!(calls, 0);
-    assert!(!fade.is_switching());
-    assert!(fade.take_retired().is_some());
+    assert_eq!(refused.map(|refused| refused.engine.channels()), Some(2));
+    assert!(!fade.is_switching() && used.pop().is_ok());
 }

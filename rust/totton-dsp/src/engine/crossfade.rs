@@ -1,7 +1,7 @@
 //! Changing the filter while the stream runs.
 
 use super::{Engine, MAX_CHANNELS};
-use crate::Error;
+use crate::Filter;
 
 /// An engine that can be replaced without a click.
 ///
@@ -13,19 +13,60 @@ use crate::Error;
 /// # Cost
 ///
 /// During warm-up and fade both engines run: twice the time of a block, and the
-/// memory of both. A warm-up of the filter's length in input frames,
-/// `taps / ratio`, makes the new output exact; the energy of a minimum-phase
-/// filter is nearly all in its first thousandth, so less will do there.
+/// memory of both. [`warm_up`] tells how long the warm-up must be. A sharp filter
+/// rings long: one of 64,000 taps and minimum phase is down to -20 dB after a twentieth
+/// of its length, to -100 dB after two thirds. `benches/start.rs` measures it.
 ///
-/// The real-time contract of [`Engine`] holds: nothing is allocated, and the old
-/// engine is kept until another thread's turn to free it, see
-/// [`Crossfade::take_retired`].
+/// # Who does what
+///
+/// The real-time contract of [`Engine`] holds for every method but
+/// [`Crossfade::new`]: nothing is allocated, freed or locked. So another thread
+/// loads the filter and makes the engine, and hands it over through a ring; and it
+/// frees the old engine, which comes back through another one:
+///
+/// ```
+/// # use totton_dsp::{CpuEngine, Crossfade, Engine, Filter, Origin, Phase, Precision};
+/// # fn engine(gain: f64) -> Box<dyn Engine> {
+/// #     let origin = Origin::Imported { source: "doc".into() };
+/// #     let filter = Filter::new(44_100, 1, Phase::Minimum, origin, vec![gain]).unwrap();
+/// #     Box::new(CpuEngine::new(&filter, 1, 16, Precision::F64).unwrap())
+/// # }
+/// // Rings of one place, made by whoever starts the threads.
+/// let (mut prepared, mut arriving) = rtrb::RingBuffer::<Box<dyn Engine>>::new(1);
+/// let (mut leaving, mut used) = rtrb::RingBuffer::<Box<dyn Engine>>::new(1);
+///
+/// // The control thread, whenever it likes:
+/// assert!(prepared.push(engine(0.5)).is_ok());
+///
+/// // The engine thread, for each block:
+/// let mut running = Crossfade::new(engine(1.0));
+/// let mut output = [0.0; 16];
+/// for _ in 0..5 {
+///     if running.is_ready()
+///         && let Ok(engine) = arriving.pop()
+///         && let Err(refused) = running.switch_to(engine, 16, 32)
+///     {
+///         // Ready: only an engine of another shape is refused. Its maker drops it.
+///         let _ = leaving.push(refused.engine);
+///     }
+///     running.process(&[&[1.0; 16]], &mut [&mut output]);
+///     if !leaving.is_full() && let Some(old) = running.take_retired() {
+///         let _ = leaving.push(old);
+///     }
+/// }
+/// assert_eq!(output[15], 0.5);
+///
+/// // The control thread, now and then:
+/// assert!(used.pop().is_ok(), "freed here");
+/// ```
 pub struct Crossfade {
     current: Box<dyn Engine>,
     incoming: Option<Incoming>,
     retired: Option<Box<dyn Engine>>,
     /// What the incoming engine gives, one block for each channel.
     output: Vec<Vec<f64>>,
+    /// Its gain in one block.
+    gains: Vec<f64>,
 }
 
 struct Incoming {
@@ -37,47 +78,86 @@ struct Incoming {
     faded: usize,
 }
 
+/// Why an engine was not taken, and the engine.
+pub struct Refused {
+    pub engine: Box<dyn Engine>,
+    pub reason: Refusal,
+}
+
+/// Why an engine was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Restart the stream to change these.
+    #[error("it has other channels, another ratio or another block than the running engine")]
+    Shape,
+    /// See [`Crossfade::is_ready`].
+    #[error("another engine is fading in, or the one before was not taken out yet")]
+    Busy,
+}
+
+impl std::fmt::Debug for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Refused").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+/// Input frames after which what a filter still owes to earlier input is `rest_db`
+/// below its energy: a warm-up for [`Crossfade::switch_to`]. -200 dB and the whole
+/// filter differ by nothing that could be heard.
+#[must_use]
+pub fn warm_up(filter: &Filter, rest_db: f64) -> usize {
+    let energy = |taps: &[f64]| taps.iter().map(|tap| tap * tap).sum::<f64>();
+    let allowed = energy(filter.taps()) * 10f64.powf(rest_db / 10.0);
+    let mut rest = 0.0;
+    let audible = filter.taps().iter().rposition(|tap| {
+        rest += tap * tap;
+        rest > allowed
+    });
+    audible.map_or(0, |last| last + 1).div_ceil(filter.ratio())
+}
+
 impl Crossfade {
     /// Runs `engine`.
     #[must_use]
     pub fn new(engine: Box<dyn Engine>) -> Self {
         let frames = engine.block_frames() * engine.ratio();
         let output = vec![vec![0.0; frames]; engine.channels()];
-        Self { current: engine, incoming: None, retired: None, output }
+        Self { current: engine, incoming: None, retired: None, output, gains: vec![0.0; frames] }
     }
 
     /// Starts to replace the running engine by `engine`: after `warm_up` input
     /// frames, rounded up to whole blocks, it fades in over `fade` input frames.
-    /// An engine that was still on its way in is retired.
+    /// An engine that was still warming up is retired.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when the engines differ in channels, ratio or block, or
-    /// when an engine waits in [`Crossfade::take_retired`]; then `engine` is lost.
+    /// The engine back, when it has other channels, another ratio or another block
+    /// than the running one, or when this is not the moment: see [`Crossfade::is_ready`].
     pub fn switch_to(
         &mut self,
         engine: Box<dyn Engine>,
         warm_up: usize,
         fade: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Refused> {
         let shape =
             |engine: &dyn Engine| (engine.channels(), engine.ratio(), engine.block_frames());
-        let (found, running) = (shape(&*engine), shape(&*self.current));
-        if found != running {
-            return Err(Error::invalid(
-                "channels, ratio, block",
-                format!("{found:?}"),
-                format!("the running engine has {running:?}; restart the stream to change them"),
-            ));
+        if shape(&*engine) != shape(&*self.current) {
+            return Err(Refused { engine, reason: Refusal::Shape });
         }
-        if self.retired.is_some() {
-            let accepted = "the engine replaced before must be taken first";
-            return Err(Error::invalid("retired engines", 1, accepted));
+        if !self.is_ready() {
+            return Err(Refused { engine, reason: Refusal::Busy });
         }
         let fade = (fade * engine.ratio()).max(1);
         let incoming = Incoming { engine, warm_up, fade, faded: 0 };
         self.retired = self.incoming.replace(incoming).map(|incoming| incoming.engine);
         Ok(())
+    }
+
+    /// Whether [`Crossfade::switch_to`] may be called: no engine is fading in (to
+    /// break that off would click), and none waits in [`Crossfade::take_retired`].
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.retired.is_none() && self.incoming.as_ref().is_none_or(|incoming| incoming.faded == 0)
     }
 
     /// Whether an engine is on its way in.
@@ -120,14 +200,19 @@ impl Engine for Crossfade {
             return;
         }
         let step = std::f64::consts::PI / incoming.fade as f64;
+        for (frame, gain) in self.gains.iter_mut().enumerate() {
+            // Made only while it rises: a fade is often shorter than a block.
+            *gain = match incoming.faded + frame {
+                position if position < incoming.fade => 0.5 - 0.5 * (position as f64 * step).cos(),
+                _ => 1.0,
+            };
+        }
         for (output, fresh) in output.iter_mut().zip(&self.output) {
-            for (frame, (sample, fresh)) in output.iter_mut().zip(fresh).enumerate() {
-                let position = (incoming.faded + frame).min(incoming.fade) as f64;
-                let gain = 0.5 - 0.5 * (position * step).cos();
+            for ((sample, fresh), gain) in output.iter_mut().zip(fresh).zip(&self.gains) {
                 *sample += (fresh - *sample) * gain;
             }
         }
-        incoming.faded += output.first().map_or(0, |samples| samples.len());
+        incoming.faded += self.gains.len();
         if incoming.faded >= incoming.fade
             && self.retired.is_none()
             && let Some(incoming) = self.incoming.take()
@@ -141,5 +226,96 @@ impl Engine for Crossfade {
         if let Some(incoming) = &mut self.incoming {
             incoming.engine.reset();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CpuEngine, DesignSpec, Origin, Phase, Precision, design};
+
+    fn filter(ratio: u32, taps: Vec<f64>) -> Filter {
+        let origin = Origin::Imported { source: "test".into() };
+        Filter::new(44_100, ratio, Phase::Unknown, origin, taps).unwrap()
+    }
+
+    fn engine(gain: f64) -> Box<dyn Engine> {
+        let filter = filter(1, vec![gain]);
+        Box::new(CpuEngine::new(&filter, 1, 16, Precision::F64).unwrap())
+    }
+
+    fn block(fade: &mut Crossfade) -> f64 {
+        let mut output = [0.0; 16];
+        fade.process(&[&[1.0; 16]], &mut [&mut output]);
+        output[15]
+    }
+
+    fn gain(engine: &mut dyn Engine) -> f64 {
+        let mut output = [0.0; 16];
+        engine.reset();
+        engine.process(&[&[1.0; 16]], &mut [&mut output]);
+        output[15]
+    }
+
+    #[test]
+    fn an_engine_that_is_refused_comes_back() {
+        let mut fade = Crossfade::new(engine(1.0));
+        let other = CpuEngine::new(&filter(2, vec![1.0]), 1, 16, Precision::F64).unwrap();
+        let refused = fade.switch_to(Box::new(other), 0, 0).unwrap_err();
+        assert_eq!((refused.reason, refused.engine.ratio()), (Refusal::Shape, 2));
+        assert!(refused.reason.to_string().contains("another ratio"));
+
+        fade.switch_to(engine(2.0), 0, 64).unwrap();
+        block(&mut fade);
+        assert!(!fade.is_ready(), "to break off a fade would click");
+        let mut refused = fade.switch_to(engine(3.0), 0, 64).unwrap_err();
+        assert_eq!((refused.reason, gain(&mut refused.engine)), (Refusal::Busy, 3.0));
+        for _ in 0..3 {
+            block(&mut fade);
+        }
+        assert_eq!(block(&mut fade), 2.0);
+        assert!(!fade.is_ready() && !fade.is_switching(), "the old engine waits to be taken");
+        assert_eq!(gain(&mut fade.take_retired().unwrap()), 1.0);
+        assert!(fade.is_ready());
+    }
+
+    #[test]
+    fn a_later_engine_takes_the_place_of_one_that_warms_up() {
+        let mut fade = Crossfade::new(engine(1.0));
+        fade.switch_to(engine(2.0), 160, 16).unwrap();
+        assert_eq!(block(&mut fade), 1.0);
+        fade.switch_to(engine(3.0), 16, 16).unwrap();
+        assert_eq!(gain(&mut fade.take_retired().unwrap()), 2.0);
+        block(&mut fade);
+        block(&mut fade);
+        assert_eq!(block(&mut fade), 3.0);
+        assert_eq!(gain(&mut fade.take_retired().unwrap()), 1.0);
+    }
+
+    #[test]
+    fn an_old_engine_that_nobody_takes_stops_nothing() {
+        let mut fade = Crossfade::new(engine(1.0));
+        fade.switch_to(engine(2.0), 160, 16).unwrap();
+        fade.switch_to(engine(3.0), 0, 16).unwrap();
+        for _ in 0..10 {
+            block(&mut fade);
+        }
+        assert_eq!(block(&mut fade), 3.0);
+        assert_eq!(gain(&mut fade.take_retired().unwrap()), 2.0);
+        block(&mut fade);
+        assert_eq!(gain(&mut fade.take_retired().unwrap()), 1.0);
+    }
+
+    #[test]
+    fn the_warm_up_is_what_the_filter_rings() {
+        let taps = vec![1.0, 0.0, 0.0, 1e-5, 0.0, 1e-6, 0.0, 0.0, 0.0];
+        assert_eq!(warm_up(&filter(2, taps.clone()), -200.0), 3, "six taps of two phases");
+        assert_eq!(warm_up(&filter(2, taps), -110.0), 2);
+        assert_eq!(warm_up(&filter(1, vec![0.0; 4]), -200.0), 0);
+        let spec = DesignSpec { taps: 64_000, ..DesignSpec::default() };
+        let minimum = design(&spec, &mut |_, _| {}).unwrap();
+        let all = minimum.taps().len() / 16;
+        assert!(warm_up(&minimum, -20.0) < all / 10, "{}", warm_up(&minimum, -20.0));
+        assert!(warm_up(&minimum, -300.0) > all * 9 / 10);
     }
 }

@@ -16,7 +16,7 @@ mod tier;
 mod transform;
 
 pub use cpu::{CpuEngine, CpuOptions};
-pub use crossfade::Crossfade;
+pub use crossfade::{Crossfade, Refusal, Refused};
 pub use plan::Partitioning;
 pub use reblock::Reblock;
 

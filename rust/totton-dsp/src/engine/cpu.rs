@@ -10,7 +10,7 @@
 use super::history::History;
 use super::plan::{MAX_TIERS, Partitioning, plan};
 use super::tier::{Advance, Tier};
-use super::{Engine, MAX_CHANNELS, Precision, check_shape};
+use super::{Engine, MAX_CHANNELS, Precision, check_input, check_output};
 use crate::simd::plain::Plain;
 use crate::simd::{Isa, Kernel, Vector};
 use crate::{Error, Filter};
@@ -105,6 +105,29 @@ impl CpuEngine {
     pub fn partitions(&self) -> Vec<(usize, usize)> {
         self.inner.partitions()
     }
+
+    /// Takes one block of input as [`Engine::process`] does, and computes no output:
+    /// the engine stays ready to take over from another one, at the cost of the
+    /// input's transforms alone. The real-time contract holds.
+    ///
+    /// # Panics
+    ///
+    /// When the slices do not have the shape that [`Engine::process`] asks for.
+    pub fn listen(&mut self, input: &[&[f64]]) {
+        self.inner.listen(input);
+    }
+
+    /// The output of the block last listened to: `listen` and `render` are the two
+    /// halves of [`Engine::process`], to the bit, whatever blocks were not rendered
+    /// before. The first call after such blocks also does the work of long
+    /// partitions that were under way: up to twice the time of a partition's blocks.
+    ///
+    /// # Panics
+    ///
+    /// When the slices do not have the shape that [`Engine::process`] asks for.
+    pub fn render(&mut self, output: &mut [&mut [f64]]) {
+        self.inner.render(output);
+    }
 }
 
 impl Engine for CpuEngine {
@@ -128,11 +151,13 @@ impl Engine for CpuEngine {
     }
 }
 
-/// An engine that can tell its size.
+/// An engine that can tell its size and does its work in two halves.
 trait Convolver: Engine {
     fn filter_bytes(&self) -> usize;
     fn state_bytes(&self) -> usize;
     fn partitions(&self) -> Vec<(usize, usize)>;
+    fn listen(&mut self, input: &[&[f64]]);
+    fn render(&mut self, output: &mut [&mut [f64]]);
 }
 
 struct Shape {
@@ -181,7 +206,8 @@ impl Shape {
         let branch = filter.taps().len().div_ceil(ratio);
         let cut = plan(branch, self.block, self.partitioning, frame_bytes);
         let longest = cut.iter().map(|tier| tier.frames).max().unwrap_or(self.block);
-        let mut tiers = cut.iter().map(|plan| Tier::new(filter, *plan, pairs));
+        let mut tiers =
+            cut.iter().enumerate().map(|(index, plan)| Tier::new(filter, *plan, pairs, index > 0));
         Box::new(Lanes::<V> {
             channels: self.channels,
             ratio,
@@ -205,7 +231,7 @@ struct Lanes<V: Vector> {
     deferred: Vec<Tier<V>>,
     /// For each pair of channels.
     history: Vec<History<V::Scalar>>,
-    /// Blocks since the start.
+    /// Blocks that came in since the start.
     calls: u64,
 }
 
@@ -218,6 +244,43 @@ impl<V: Vector> Convolver for Lanes<V> {
     }
     fn partitions(&self) -> Vec<(usize, usize)> {
         self.tiers().map(|tier| (tier.frames(), tier.partitions())).collect()
+    }
+
+    fn listen(&mut self, input: &[&[f64]]) {
+        check_input(self, input);
+        for (history, channels) in self.history.iter_mut().zip(input.chunks(2)) {
+            history.push(channels[0], channels.get(1).copied());
+        }
+        self.calls += 1;
+        for tier in &mut self.deferred {
+            // A partition is whole in the last call of each round of calls.
+            if self.calls.is_multiple_of((tier.frames() / self.block) as u64) {
+                tier.begin(&self.history);
+            }
+        }
+        self.first.begin(&self.history);
+    }
+
+    fn render(&mut self, output: &mut [&mut [f64]]) {
+        check_output(self, output);
+        let mut offsets = [0; MAX_TIERS];
+        for (tier, offset) in self.deferred.iter_mut().zip(&mut offsets) {
+            let parts = tier.frames() / self.block;
+            let part = self.calls as usize % parts;
+            *offset = part * self.block;
+            Self::enter(Advance { tier, part: part + 1, parts });
+        }
+        Self::enter(Advance { tier: &mut self.first, part: 1, parts: 1 });
+        for (pair, output) in output.chunks_mut(2).enumerate() {
+            let (first, second) = output.split_at_mut(1);
+            Self::enter(Emit {
+                engine: self,
+                pair,
+                offsets: &offsets,
+                first: first[0],
+                second: second.first_mut().map(|samples| &mut **samples),
+            });
+        }
     }
 }
 
@@ -249,34 +312,8 @@ impl<V: Vector> Engine for Lanes<V> {
     }
 
     fn process(&mut self, input: &[&[f64]], output: &mut [&mut [f64]]) {
-        check_shape(self, input, output);
-        for (history, channels) in self.history.iter_mut().zip(input.chunks(2)) {
-            history.push(channels[0], channels.get(1).copied());
-        }
-        let mut offsets = [0; MAX_TIERS];
-        for (tier, offset) in self.deferred.iter_mut().zip(&mut offsets) {
-            // A partition is whole in the last call of each round of calls.
-            let calls = tier.frames() / self.block;
-            let part = (self.calls + 1) as usize % calls;
-            if part == 0 {
-                tier.begin(&self.history);
-            }
-            *offset = part * self.block;
-            Self::enter(Advance { tier, part: part + 1, parts: calls });
-        }
-        self.first.begin(&self.history);
-        Self::enter(Advance { tier: &mut self.first, part: 1, parts: 1 });
-        for (pair, output) in output.chunks_mut(2).enumerate() {
-            let (first, second) = output.split_at_mut(1);
-            Self::enter(Emit {
-                engine: self,
-                pair,
-                offsets: &offsets,
-                first: first[0],
-                second: second.first_mut().map(|samples| &mut **samples),
-            });
-        }
-        self.calls += 1;
+        self.listen(input);
+        self.render(output);
     }
 
     fn reset(&mut self) {

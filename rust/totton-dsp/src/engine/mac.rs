@@ -7,6 +7,8 @@ use crate::simd::Vector;
 #[derive(Clone, Copy)]
 pub struct Spectra {
     pub partitions: usize,
+    /// Slots of the input's ring, at least as many as partitions.
+    pub slots: usize,
     /// The slot of the input that meets partition 0.
     pub newest: usize,
 }
@@ -29,9 +31,9 @@ pub unsafe fn tile<V: Vector, const T: usize>(
     unsafe {
         let zero = V::splat(V::Scalar::default());
         let mut sums = [[zero; 4]; T];
-        let fresh = spectra.partitions - spectra.newest;
+        let fresh = spectra.partitions.min(spectra.slots - spectra.newest);
         let mut filter = filter;
-        let runs = [(spectra.newest, fresh), (0, spectra.newest)];
+        let runs = [(spectra.newest, fresh), (0, spectra.partitions - fresh)];
         for (slot, count) in runs {
             let mut input = input.add(slot * T * 4);
             for _ in 0..count {
@@ -77,7 +79,7 @@ pub unsafe fn edge<V: Vector>(
     unsafe {
         let mut sums = [V::splat(V::Scalar::default()); 4];
         for partition in 0..spectra.partitions {
-            let slot = (spectra.newest + partition) % spectra.partitions;
+            let slot = (spectra.newest + partition) % spectra.slots;
             let filter = filter.add(partition * 2 * V::LANES);
             let (zero, half) = (V::load(filter), V::load(filter.add(V::LANES)));
             let [z_re, z_im, h_re, h_im] = *input.add(slot * 4).cast::<[V::Scalar; 4]>();

@@ -108,12 +108,16 @@ macro_rules! forward_engine {
 forward_engine!(Box<E>, &mut E);
 
 /// Panics unless the slices have the shape that [`Engine::process`] asks for.
-fn check_shape(engine: &dyn Engine, input: &[&[f64]], output: &[&mut [f64]]) {
-    let (channels, frames) = (engine.channels(), engine.block_frames());
-    assert_eq!(input.len(), channels, "input channels");
-    assert_eq!(output.len(), channels, "output channels");
+fn check_input(engine: &dyn Engine, input: &[&[f64]]) {
+    assert_eq!(input.len(), engine.channels(), "input channels");
+    let frames = engine.block_frames();
     assert!(input.iter().all(|samples| samples.len() == frames), "input frames are not {frames}");
-    let frames = frames * engine.ratio();
+}
+
+/// Panics unless the slices have the shape that [`Engine::process`] asks for.
+fn check_output(engine: &dyn Engine, output: &[&mut [f64]]) {
+    assert_eq!(output.len(), engine.channels(), "output channels");
+    let frames = engine.block_frames() * engine.ratio();
     assert!(output.iter().all(|samples| samples.len() == frames), "output frames not {frames}");
 }
 

@@ -147,3 +147,46 @@ fn bad_shapes_are_refused() {
         assert!(CpuEngine::new(&filter, channels, block, Precision::F32).is_err());
     }
 }
+
+#[test]
+fn an_engine_that_only_listened_renders_as_if_it_had_always_rendered() {
+    for (taps, block) in [(3000, 16), (80_000, 32), (80_000, 64), (5000, 256)] {
+        let filter = filter(4, taps);
+        for precision in [Precision::F32, Precision::F64] {
+            for partitioning in [Partitioning::Growing, Partitioning::Uniform] {
+                let options = CpuOptions { isa: Isa::detect(), partitioning };
+                let engine =
+                    || CpuEngine::with_options(&filter, 3, block, precision, options).unwrap();
+                let (mut always, mut at_times) = (engine(), engine());
+                let blocks = 3 * taps / 4 / block + 40;
+                let input: Vec<_> = (0..3).map(|c| noise(c + 1, blocks * block)).collect();
+                let mut wanted = vec![vec![0.0; block * 4]; 3];
+                let mut found = wanted.clone();
+                let mut rendered = 0;
+                for n in 0..blocks {
+                    let input = [0, 1, 2].map(|c: usize| &input[c][n * block..][..block]);
+                    always.process(&input, &mut wanted.each_slice());
+                    at_times.listen(&input);
+                    // Runs of every length, silent ones between them.
+                    if (n * n / 7 + n / 50).is_multiple_of(3) || n + 5 > blocks {
+                        at_times.render(&mut found.each_slice());
+                        assert_eq!(found, wanted, "{taps} {block} {:?} {n}", always.partitions());
+                        rendered += 1;
+                    }
+                }
+                assert!(rendered > 10 && rendered < blocks);
+            }
+        }
+    }
+}
+
+trait EachSlice {
+    fn each_slice(&mut self) -> [&mut [f64]; 3];
+}
+
+impl EachSlice for Vec<Vec<f64>> {
+    fn each_slice(&mut self) -> [&mut [f64]; 3] {
+        let [a, b, c] = &mut self[..] else { unreachable!() };
+        [a, b, c]
+    }
+}

@@ -11,7 +11,7 @@
 //! - filter: `[group][tile][partition][bin of the tile][re, im][lane]`, where a
 //!   group is as many branches as the vector has lanes;
 //! - input: `[tile][slot][bin of the tile][re, im of k, re, im of N - k]`, the
-//!   slots a ring over the partitions;
+//!   slots a ring over the partitions, with one more where the output is played late;
 //! - bins 0 and N / 2 are their own mirror images and stand apart (`edge`).
 
 use std::sync::Arc;
@@ -51,6 +51,8 @@ type Schedule = Vec<(Step, u64)>;
 pub struct Tier<V: Vector> {
     frames: usize,
     partitions: usize,
+    /// Spectra of the input that are kept.
+    slots: usize,
     groups: usize,
     pairs: usize,
     inverse: Inverse<V::Scalar>,
@@ -76,12 +78,16 @@ pub struct Tier<V: Vector> {
     /// Round under way: pair times groups plus group; and the step in it.
     round: usize,
     step: usize,
+    /// What is to be played was not computed: nobody asked for it until now.
+    owes: bool,
 }
 
 impl<V: Vector> Tier<V> {
-    /// Cuts its part out of the filter.
-    pub fn new(filter: &Filter, plan: plan::Tier, pairs: usize) -> Self {
+    /// Cuts its part out of the filter. `deferred`: its output is played after the
+    /// next input has come in, so one more spectrum is kept for [`Tier::catch_up`].
+    pub fn new(filter: &Filter, plan: plan::Tier, pairs: usize, deferred: bool) -> Self {
         let (frames, partitions) = (plan.frames, plan.partitions);
+        let slots = partitions + usize::from(deferred);
         let length = 2 * frames;
         let groups = filter.ratio() / V::LANES;
         let inverse = Inverse::new(length);
@@ -94,8 +100,8 @@ impl<V: Vector> Tier<V> {
         let mut tier = Self {
             filter: Buffer::new(groups * frames * partitions * 2 * V::LANES),
             filter_edge: Buffer::new(groups * partitions * 2 * V::LANES),
-            input: (0..pairs).map(|_| Buffer::new(frames * partitions * 4)).collect(),
-            input_edge: (0..pairs).map(|_| Buffer::new(partitions * 4)).collect(),
+            input: (0..pairs).map(|_| Buffer::new(frames * slots * 4)).collect(),
+            input_edge: (0..pairs).map(|_| Buffer::new(slots * 4)).collect(),
             newest: 0,
             window: vec![Complex::default(); length],
             scratch: vec![Complex::default(); forward.get_inplace_scratch_len()],
@@ -106,8 +112,10 @@ impl<V: Vector> Tier<V> {
             schedule,
             round: pairs * groups,
             step: 0,
+            owes: false,
             frames,
             partitions,
+            slots,
             groups,
             pairs,
             inverse,
@@ -175,10 +183,10 @@ impl<V: Vector> Tier<V> {
     }
 
     /// Takes the last two blocks of input and starts the work for the newer one.
-    /// What was filled before is now played.
+    /// What was filled before is now played; what was not filled is owed.
     pub fn begin(&mut self, history: &[History<V::Scalar>]) {
-        debug_assert!(self.round == self.pairs * self.groups, "the work before is done");
-        self.newest = (self.newest + self.partitions - 1) % self.partitions;
+        self.owes = self.round < self.pairs * self.groups;
+        self.newest = (self.newest + self.slots - 1) % self.slots;
         self.filling ^= 1;
         for (pair, history) in history.iter().enumerate() {
             history.copy_last(&mut self.window);
@@ -191,7 +199,7 @@ impl<V: Vector> Tier<V> {
     /// Puts the spectrum of the window into the ring.
     fn store_input(&mut self, pair: usize) {
         let (window, length) = (&self.window, self.window.len());
-        let stride = self.partitions * V::TILE * 4;
+        let stride = self.slots * V::TILE * 4;
         let input = &mut self.input[pair][self.newest * V::TILE * 4..];
         for (tile, bins) in input.chunks_mut(stride).enumerate() {
             for (index, values) in bins[..V::TILE * 4].as_chunks_mut::<4>().0.iter_mut().enumerate()
@@ -212,11 +220,33 @@ impl<V: Vector> Tier<V> {
         self.output.iter_mut().flatten().for_each(|output| output.fill_zero());
         (self.newest, self.filling) = (0, 0);
         (self.round, self.step) = (self.pairs * self.groups, 0);
+        self.owes = false;
     }
 
     /// What is being played of a pair, or what was just filled.
     pub fn output(&self, pair: usize, just_filled: bool) -> &[V::Scalar] {
         &self.output[pair][if just_filled { self.filling } else { self.filling ^ 1 }]
+    }
+
+    /// Computes what is played now, if nobody asked for it when its turn was: all
+    /// the work of a partition at once.
+    ///
+    /// # Safety
+    ///
+    /// The processor has the instruction set of `V`.
+    #[inline(always)]
+    pub unsafe fn catch_up(&mut self) {
+        if self.owes {
+            // The work for the newest input has not been begun: `begin` was the last call.
+            let newest = self.newest;
+            self.newest = (newest + 1) % self.slots;
+            self.filling ^= 1;
+            // SAFETY: the caller vouches for the instruction set.
+            unsafe { self.advance(1, 1) };
+            (self.newest, self.filling) = (newest, self.filling ^ 1);
+            (self.round, self.step) = (0, 0);
+            self.owes = false;
+        }
     }
 
     /// Works until `part` of `parts` of a block's work are done.
@@ -272,8 +302,9 @@ impl<V: Vector> Tier<V> {
     unsafe fn multiply(&mut self, pair: usize, group: usize, from: usize, to: usize) {
         let tiles = self.frames / V::TILE;
         let filter_stride = self.partitions * V::TILE * 2 * V::LANES;
-        let input_stride = self.partitions * V::TILE * 4;
-        let spectra = mac::Spectra { partitions: self.partitions, newest: self.newest };
+        let input_stride = self.slots * V::TILE * 4;
+        let Self { partitions, slots, newest, .. } = *self;
+        let spectra = mac::Spectra { partitions, slots, newest };
         let length = 2 * self.frames;
         let work = self.work.as_mut_ptr();
         // SAFETY: the tiles are inside the buffers, the positions inside the work.
@@ -337,7 +368,7 @@ fn schedule<T: Sample>(
     schedule
 }
 
-/// [`Tier::advance`] with the instruction set on.
+/// [`Tier::catch_up`] and [`Tier::advance`] with the instruction set on.
 pub struct Advance<'a, V: Vector> {
     pub tier: &'a mut Tier<V>,
     pub part: usize,
@@ -348,6 +379,9 @@ impl<V: Vector> Kernel<V> for Advance<'_, V> {
     #[inline(always)]
     unsafe fn run(self) {
         // SAFETY: the caller vouches for the instruction set.
-        unsafe { self.tier.advance(self.part, self.parts) }
+        unsafe {
+            self.tier.catch_up();
+            self.tier.advance(self.part, self.parts);
+        }
     }
 }

@@ -17,6 +17,7 @@ SRC_URI = "\
     file://rust/gpu-upsampler \
     file://rust/totton-audio-gadget \
     file://rust/totton-audio-web \
+    file://rust/totton-cuda \
     file://rust/totton-dsp \
     file://rust/totton-protocol \
 "
@@ -37,13 +38,14 @@ do_install() {
     install -m 0755 ${BINARIES}/gpu_upsampler_alsa ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
+    install -m 0755 ${BINARIES}/upsampler-bench ${D}/opt/totton_audio/bin/
 }
 
 do_install:class-native() {
     install -D -m 0755 ${BINARIES}/totton-filter ${D}${bindir}/totton-filter
 }
 
-PACKAGES =+ "totton-audio-gadget gpu-upsampler totton-audio-web totton-filter"
+PACKAGES =+ "totton-audio-gadget gpu-upsampler totton-audio-web totton-filter upsampler-bench"
 
 SUMMARY:totton-audio-gadget = "USB composite gadget: sound card and network"
 FILES:totton-audio-gadget = "${prefix}/local/bin/totton-audio-gadget-setup"
@@ -67,6 +69,9 @@ RDEPENDS:totton-audio-web = "gpu-upsampler totton-audio-conf"
 SUMMARY:totton-filter = "Designs, inspects and converts filters"
 FILES:totton-filter = "/opt/totton_audio/bin/totton-filter"
 
+SUMMARY:upsampler-bench = "Measures the GPU engine on this board"
+FILES:upsampler-bench = "/opt/totton_audio/bin/upsampler-bench"
+
 # The users of conf/usr/lib/sysusers.d, made when the image is made.
 USERADD_PACKAGES = "gpu-upsampler totton-audio-web"
 USERADD_PACKAGES:class-native = ""
@@ -84,6 +89,7 @@ RDEPENDS:${PN}:class-target = "\
     totton-audio-gadget \
     totton-audio-web \
     totton-filter \
+    upsampler-bench \
 "
 
 BBCLASSEXTEND = "native"

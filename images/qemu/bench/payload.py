@@ -24,7 +24,8 @@ BINARIES = {
 # The bench's filter, for etc/totton-audio/upsampler.d/50-bench.toml: 128 taps a
 # phase, 2 kHz of transition, so that emulation keeps up with the stream.
 FILTER = "opt/totton_audio/filters/bench-x16.filter"
-FILTER_DESIGN = ["--taps", "2048", "--ratio", "16", "--input-rate", "44100", "--attenuation", "90"]
+# The arguments are in a file, which the layer's recipe of the bench reads, too.
+FILTER_DESIGN = (cache.HERE / "device/filter").read_text().split()
 
 
 @dataclass

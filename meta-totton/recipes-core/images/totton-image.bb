@@ -2,9 +2,4 @@ SUMMARY = "The Totton Audio appliance"
 DESCRIPTION = "The USB sound card, the upsampler and the page http://totton-audio.local; no password, no login service."
 LICENSE = "MIT"
 
-inherit core-image
-
-IMAGE_INSTALL = "\
-    packagegroup-core-boot \
-    totton-audio \
-"
+require totton-image.inc

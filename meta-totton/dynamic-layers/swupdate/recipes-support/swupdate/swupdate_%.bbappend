@@ -1,0 +1,3 @@
+FILESEXTRAPATHS:prepend:totton := "${THISDIR}/files:"
+
+SRC_URI:append:totton = " file://totton.cfg"

@@ -1,1 +1,0 @@
-IMAGE_INSTALL:append:tegra = " packagegroup-totton-cuda"

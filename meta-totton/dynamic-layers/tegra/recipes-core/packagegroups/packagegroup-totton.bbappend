@@ -1,0 +1,1 @@
+RDEPENDS:${PN}:append:tegra = " packagegroup-totton-cuda packagegroup-totton-jetson"

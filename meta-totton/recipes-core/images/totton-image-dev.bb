@@ -1,0 +1,34 @@
+SUMMARY = "The appliance with a way in: SSH by key, debugger, tracer, profiler"
+DESCRIPTION = "What tests/run --target hardware needs on a board. No password here either: only the keys of TOTTON_SSH_KEYS get in."
+LICENSE = "MIT"
+
+require totton-image.inc
+
+IMAGE_FEATURES += "ssh-server-openssh"
+
+IMAGE_INSTALL += "\
+    alsa-utils \
+    gdb \
+    iproute2-ss \
+    perf \
+    procps \
+    strace \
+    systemd-analyze \
+    usbutils \
+"
+
+# A file of public keys, one a line as in authorized_keys.
+TOTTON_SSH_KEYS ?= ""
+
+authorize_keys() {
+    if [ -z "${TOTTON_SSH_KEYS}" ]; then
+        bbwarn "TOTTON_SSH_KEYS names no file of public keys: nobody can log in to this image"
+        return
+    fi
+    [ -r "${TOTTON_SSH_KEYS}" ] || bbfatal "TOTTON_SSH_KEYS: ${TOTTON_SSH_KEYS} cannot be read; name a file of public keys, such as the .pub of your own"
+    install -d -m 0700 ${IMAGE_ROOTFS}${ROOT_HOME}/.ssh
+    install -m 0600 "${TOTTON_SSH_KEYS}" ${IMAGE_ROOTFS}${ROOT_HOME}/.ssh/authorized_keys
+}
+authorize_keys[doc] = "Lets the keys of the file TOTTON_SSH_KEYS log in as root"
+ROOTFS_POSTPROCESS_COMMAND += "authorize_keys"
+do_rootfs[file-checksums] += "${@d.getVar('TOTTON_SSH_KEYS') + ':True' if d.getVar('TOTTON_SSH_KEYS') else ''}"

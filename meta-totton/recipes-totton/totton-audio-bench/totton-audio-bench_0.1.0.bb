@@ -1,0 +1,55 @@
+SUMMARY = "What makes the QEMU image a device of the virtual bench"
+DESCRIPTION = "images/qemu/device/files as it stands: virtual USB cable, loopback sound cards, CPU engine with a short filter; and the ESP's mount."
+HOMEPAGE = "https://github.com/michihitoTakami/totton_audio"
+BUGTRACKER = "https://github.com/michihitoTakami/totton_audio/issues"
+SECTION = "multimedia"
+LICENSE = "MIT"
+LIC_FILES_CHKSUM = "file://${UNPACKDIR}/LICENSE;md5=b4cfb09f21fae8a77b8aad778f1618db"
+
+DEPENDS = "totton-audio-native"
+
+FILESEXTRAPATHS:prepend := "${TOTTON_SOURCE}:"
+SRC_URI = "\
+    file://LICENSE \
+    file://boot-efi.mount \
+    file://images/qemu/device/files \
+    file://images/qemu/device/filter \
+"
+
+S = "${UNPACKDIR}/images/qemu/device"
+B = "${WORKDIR}/build"
+
+COMPATIBLE_MACHINE = "(qemuall)"
+PACKAGE_ARCH = "${MACHINE_ARCH}"
+
+inherit systemd
+
+do_configure[noexec] = "1"
+
+# device/filter holds the arguments by which images/qemu makes the same filter.
+do_compile() {
+    totton-filter design $(cat ${S}/filter) ${B}/bench-x16.filter
+}
+do_compile[cleandirs] = "${B}"
+
+do_install() {
+    cp -R --no-dereference --preserve=mode,links ${S}/files/. ${D}/
+    chmod -R u=rwX,go=rX ${D}
+    # A fragment's folder is a link to the data partition in this image: the bench's own
+    # goes there at each start.
+    install -D -m 0644 ${D}${sysconfdir}/totton-audio/upsampler.d/50-bench.toml ${D}${datadir}/totton-audio/50-bench.toml
+    rm -r ${D}${sysconfdir}/totton-audio
+    install -d ${D}${nonarch_libdir}/tmpfiles.d
+    printf '%s\n' 'd /opt/totton_audio/data/config/upsampler.d 0755 root root -' \
+        'L+ /opt/totton_audio/data/config/upsampler.d/50-bench.toml - - - - ${datadir}/totton-audio/50-bench.toml' \
+        > ${D}${nonarch_libdir}/tmpfiles.d/totton-audio-bench.conf
+    install -D -m 0644 ${B}/bench-x16.filter ${D}/opt/totton_audio/filters/bench-x16.filter
+    install -D -m 0644 ${UNPACKDIR}/boot-efi.mount ${D}${systemd_system_unitdir}/boot-efi.mount
+    install -d ${D}/boot/efi
+}
+
+SYSTEMD_SERVICE:${PN} = "usbipd.service boot-efi.mount"
+FILES:${PN} = "/*"
+RDEPENDS:${PN} = "totton-audio-conf usbip-tools"
+# Recommended, since a kernel may have them built in.
+RRECOMMENDS:${PN} = "kernel-module-snd-aloop kernel-module-usbip-vudc"

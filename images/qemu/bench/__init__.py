@@ -10,6 +10,7 @@ In the builder:
   image      the disks
   kvm        whether KVM really works here
   machine    one QEMU machine
+  stopwatch  how long a boot takes, in instructions
   pair       both, with a cable between them
   cli        images/qemu/boot
 """

@@ -6,6 +6,7 @@ disk   base + payload, as an ext4 image: seconds, cached by what is in it
 Runs in the builder.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -19,11 +20,12 @@ DISK_SIZE = "3G"
 
 @dataclass(frozen=True)
 class Image:
-    """What QEMU boots: three files that are never written to."""
+    """What QEMU boots: files that are never written to; without initrd where the kernel needs none."""
 
     kernel: Path
-    initrd: Path
+    initrd: Path | None
     disk: Path
+    root: str = "root=/dev/vda rw"
 
 
 def run_logged(command, log_name, what, **options):
@@ -88,12 +90,34 @@ def disk(machine, arch, layers):
     return Image(below / "vmlinuz", made / "initrd", made / "disk.img")
 
 
+def built_by_bitbake(folder):
+    """The device as the layer built it: kernel and whole disk from BitBake's deploy folder.
+
+    The image is totton-image-dev for qemuarm64, whose TOTTON_SSH_KEYS was the bench's
+    public key: the tests come in by SSH.
+    """
+    found = sorted(folder.glob("totton-image-dev-*.wic.zst"))
+    if not found or not (folder / "Image").is_file():
+        raise cache.StepFailed(
+            f"TOTTON_DEVICE_IMAGE={folder}: no Image and totton-image-dev-*.wic.zst there; build them with "
+            "kas build kas.yml:meta-totton/conf/kas/qemuarm64.yml:meta-totton/conf/kas/development.yml"
+        )
+    archive = found[-1].resolve()
+
+    def make(into):
+        run_logged(["zstd", "-q", "-d", archive, "-o", into / "disk.img"], "disk-layer", "the layer's disk")
+
+    made = cache.step("disk-layer", cache.digest(archive), "device: the layer's disk", make)
+    return Image((folder / "Image").resolve(), None, made / "disk.img", "root=PARTLABEL=APP ro rootwait")
+
+
 def both():
     """Builds what is missing; returns the images (device, pc)."""
     key = payload.ssh_key()
-    device = disk("device", builder.TARGET, payload.device(key))
+    named = os.environ.get("TOTTON_DEVICE_IMAGE")
+    device = built_by_bitbake(Path(named)) if named else disk("device", builder.TARGET, payload.device(key))
     pc = disk("pc", builder.HOST_ARCH, payload.pc(key))
     # Another start may be using the ones before.
-    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-pc"):
+    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-layer", "disk-pc"):
         cache.forget_older(step, keep=3)
     return device, pc

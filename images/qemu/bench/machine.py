@@ -66,7 +66,9 @@ class Machine:
             check=True,
         )
         shutil.copy(image.kernel, self.folder / "vmlinuz")
-        shutil.copy(image.initrd, self.folder / "initrd")
+        if image.initrd:
+            shutil.copy(image.initrd, self.folder / "initrd")
+        (self.folder / "root").write_text(image.root)
         (self.folder / "ssh-port").write_text(str(free_port()))
 
     @property
@@ -85,8 +87,8 @@ class Machine:
         end = "server=on" if self.name == "device" else "server=off,reconnect-ms=500"
         return [
             *machine, "-smp", "2", "-m", "1024", "-name", self.name, "-nodefaults", "-display", "none", "-no-user-config",
-            "-kernel", "vmlinuz", "-initrd", "initrd",
-            "-append", f"console={serial} root=/dev/vda rw panic=-1 loglevel=4",
+            "-kernel", "vmlinuz", *(["-initrd", "initrd"] if (self.folder / "initrd").exists() else []),
+            "-append", f"console={serial} {(self.folder / 'root').read_text()} panic=-1 loglevel=4",
             "-drive", "file=disk.qcow2,if=virtio,format=qcow2,cache=unsafe",
             "-device", "virtio-rng-pci",
             "-netdev", f"user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22",

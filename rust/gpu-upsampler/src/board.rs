@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use totton_protocol::{Device, Engine, Gain, Levels, Sound, State, Status};
+use totton_protocol::{Device, Drift, Engine, Gain, Latency, Levels, Sound, State, Status};
 
 use crate::audio::flow::Flow;
 
@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) input: Option<Device>,
     pub(crate) output: Option<Device>,
     pub(crate) engine: Option<Engine>,
+    pub(crate) drift: Option<Drift>,
+    pub(crate) latency: Option<Latency>,
     pub(crate) last_error: Option<String>,
 }
 
@@ -36,6 +38,8 @@ impl Board {
             input: None,
             output: None,
             engine: None,
+            drift: None,
+            latency: None,
             last_error: None,
         };
         Self { flow, started: Instant::now(), facts: Mutex::new(facts) }
@@ -69,10 +73,16 @@ impl Board {
                 ..Sound::default()
             },
             gain: Gain { headroom_db: 0.0, total_db: self.flow.gain_db(), muted: self.flow.mute() },
+            latency: facts.latency,
             counters: self.flow.counters(),
             last_error: facts.last_error,
             ..Status::default()
         }
+    }
+
+    /// How the input's clock is made to follow the DAC's.
+    pub fn drift(&self) -> Option<Drift> {
+        self.facts().drift
     }
 
     /// The peaks since the last call, for the channels of the open devices.

@@ -9,6 +9,7 @@
 //!
 //! Around it:
 //! - [`supervisor`]: the one owner of the stream's life
+//! - [`drift`]: the input's clock follows the DAC's
 //! - [`watchdog`], [`notify`]: what systemd is told
 //! - [`board`], [`ipc`]: what the other services are told, and may ask for
 //! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
@@ -24,6 +25,7 @@ pub mod config;
 pub mod daemon;
 pub mod device;
 pub mod dither;
+pub mod drift;
 pub mod error;
 pub mod filters;
 pub mod flac;

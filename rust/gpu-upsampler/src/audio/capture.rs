@@ -34,6 +34,7 @@ pub(super) fn run(
     let mut planes = vec![vec![0.0; frames]; layout.channels];
     device.start()?;
     let mut heard = Instant::now();
+    let mut captured = 0;
     while !orders.ended() {
         flow.capture_turns.fetch_add(1, Relaxed);
         let count = match device.read(&mut bytes, WAIT) {
@@ -45,7 +46,11 @@ pub(super) fn run(
                 }
                 continue;
             }
-            Ok(count) => count,
+            Ok(count) => {
+                captured += count as u64;
+                flow.level.captured(captured, layout.rate);
+                count
+            }
             Err(Error::Xrun { .. }) => {
                 flow.capture_xruns.fetch_add(1, Relaxed);
                 continue;

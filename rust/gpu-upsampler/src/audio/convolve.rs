@@ -18,8 +18,11 @@ const WAIT: Duration = Duration::from_millis(20);
 pub(super) struct Edges {
     /// While the input is idle and fewer output frames than this are left, the
     /// engine is given silence: the filter rings out as it would after the last
-    /// sound, and the DAC does not run dry.
+    /// sound, and the DAC neither runs dry nor waits in vain for its prefill. What
+    /// the host sends next is then as late as before the pause.
     pub(super) low_water: usize,
+    /// The input's rate in Hz.
+    pub(super) rate: u32,
     /// So many input frames are held back from the engine. When the input stops
     /// they fade out: a host that stops in the middle of a wave makes no click.
     pub(super) hold: usize,
@@ -53,7 +56,7 @@ pub(super) fn run(
             }
             fade_out(&mut given, filled, rest, edges.hold);
             given.iter_mut().for_each(|plane| plane[filled..].fill(0.0));
-            flow.silence_frames.fetch_add((block - filled) as u64, Relaxed);
+            flow.level.silence((block - filled) as f64 / f64::from(edges.rate));
         }
         filled = 0;
         let started = Instant::now();

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use totton_protocol::{Counters, Levels};
 
 use crate::config::MAX_CHANNELS;
+use crate::drift::level::Level;
 
 /// Counters, levels and wishes, shared by the audio threads and the rest of
 /// the daemon. Lives as long as the daemon, across streams.
@@ -22,8 +23,6 @@ pub struct Flow {
     pub(crate) rate_switches: AtomicU64,
     /// Times that another engine was faded in.
     pub(crate) filter_swaps: AtomicU64,
-    /// Input frames of silence that the engine was given because nothing came in.
-    pub(crate) silence_frames: AtomicU64,
     /// Turns of the capture loop: it turns also while nothing comes in.
     pub(crate) capture_turns: AtomicU64,
     /// Nanoseconds that the engine computed, and the input frames it did meanwhile.
@@ -33,6 +32,8 @@ pub struct Flow {
     pub(crate) input_idle: AtomicBool,
     /// The host sends, and at another rate than the stream's.
     pub(crate) rate_changed: AtomicBool,
+    /// Sound under way.
+    pub(crate) level: Level,
     /// Frames waiting in the playback device's buffer.
     pub(crate) queued_frames: AtomicU64,
     /// Peaks since the last look: bits of non-negative `f64`, which order as integers do.
@@ -51,6 +52,11 @@ pub(crate) enum Side {
 }
 
 impl Flow {
+    /// Whether the open input sends nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.input_idle.load(Relaxed)
+    }
+
     /// The gain that is asked for, in dB.
     pub fn gain_db(&self) -> f64 {
         f64::from_bits(self.gain_db.load(Relaxed))

@@ -37,12 +37,15 @@ pub(super) fn run(
     let mut dither = Dither::for_output(layout.format.into(), layout.channels);
     let mut ramp = Ramp::from_silence(layout.rate);
     let mut fading_since: Option<Instant> = None;
+    let mut written = 0;
     while !orders.ended() {
         if orders.fading() {
             fading_since.get_or_insert_with(Instant::now);
         }
         let frames = ring.read(&mut planes, 0..period);
-        flow.queued_frames.store(device.queued_frames() as u64, Relaxed);
+        let queued = device.queued_frames() as u64;
+        flow.queued_frames.store(queued, Relaxed);
+        flow.level.played(written, queued, layout.rate);
         if fading_since
             .is_some_and(|t| ramp.is_silent() || (frames == 0 && t.elapsed() > FADE_PATIENCE))
         {
@@ -62,20 +65,21 @@ pub(super) fn run(
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
         let limited = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
         flow.clipped_samples.fetch_add(limited, Relaxed);
-        write_all(device.as_mut(), encoded, flow, orders)?;
+        written += write_all(device.as_mut(), encoded, flow, orders)?;
     }
     Ok(())
 }
 
-/// Writes all of `bytes`, through xruns.
+/// Writes all of `bytes`, through xruns; tells how many frames.
 fn write_all(
     device: &mut dyn PlaybackDevice,
     mut bytes: &[u8],
     flow: &Flow,
     orders: &Orders,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let frame_bytes = device.layout().frame_bytes();
     let mut moved = Instant::now();
+    let mut written = 0;
     while !bytes.is_empty() && !orders.ended() {
         match device.write(bytes, WAIT) {
             Ok(0) => {
@@ -89,6 +93,7 @@ fn write_all(
             }
             Ok(frames) => {
                 bytes = &bytes[frames * frame_bytes..];
+                written += frames as u64;
                 flow.output_frames.fetch_add(frames as u64, Relaxed);
                 moved = Instant::now();
             }
@@ -98,5 +103,5 @@ fn write_all(
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(written)
 }

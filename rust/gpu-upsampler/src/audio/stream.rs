@@ -21,7 +21,7 @@ const FADE_LIMIT: Duration = Duration::from_millis(1200);
 const END_LIMIT: Duration = Duration::from_millis(1000);
 
 /// Input that is held back from the engine, to be faded out when no more comes.
-const HOLD: Duration = Duration::from_millis(5);
+pub(crate) const HOLD: Duration = Duration::from_millis(5);
 
 /// How long a cross-fade between two engines takes.
 const CROSSFADE: Duration = Duration::from_millis(100);
@@ -120,7 +120,8 @@ impl Stream {
         let (input, output) = (capture.layout().clone(), playback.layout().clone());
         let (channels, block) = (input.channels, engine.block_frames());
         let edges = Edges {
-            low_water: frames(prefill, output.rate) / 2,
+            rate: input.rate,
+            low_water: frames(prefill, output.rate),
             hold: frames(HOLD, input.rate).max(1),
         };
         let shape = shape(engine.as_ref());
@@ -130,6 +131,7 @@ impl Stream {
         let (to_playback, from_engine) = frame_ring(channels, 2 * block * engine.ratio());
         flow.input_idle.store(false, Ordering::Relaxed);
         flow.rate_changed.store(false, Ordering::Relaxed);
+        flow.level.reset();
         flow.queued_frames.store(0, Ordering::Relaxed);
 
         let (swap, successors) = swap::way();

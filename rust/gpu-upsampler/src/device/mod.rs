@@ -11,6 +11,8 @@ pub mod dac;
 
 use std::time::Duration;
 
+use totton_protocol::DriftMethod;
+
 use self::dac::Dac;
 use crate::config::{Capture, Playback};
 use crate::error::Error;
@@ -90,6 +92,19 @@ pub trait PlaybackDevice: Send {
     fn drain(&mut self, timeout: Duration);
 }
 
+/// Makes the clock of an input run faster or slower. Dropping it lets the clock go.
+pub trait ClockSteering: Send {
+    /// What is steered.
+    fn method(&self) -> DriftMethod;
+
+    /// Has the input run at 1 + `correction` times its nominal rate from now on;
+    /// to be called again and again, since some hosts forget it when they pause.
+    ///
+    /// # Errors
+    /// When the control does not take it.
+    fn steer(&mut self, correction: f64) -> Result<(), Error>;
+}
+
 /// The machine's sound devices.
 pub trait AudioDevices: Send {
     /// The rate in Hz that the input delivers now; `None` while its host sends nothing.
@@ -107,6 +122,9 @@ pub trait AudioDevices: Send {
         config: &Capture,
         rate: u32,
     ) -> Result<Box<dyn CaptureDevice>, Error>;
+
+    /// What steers the clock of the input, where it has such a control.
+    fn steering(&mut self, config: &Capture) -> Option<Box<dyn ClockSteering>>;
 
     /// The DACs that are there now.
     fn dacs(&mut self) -> Vec<Dac>;

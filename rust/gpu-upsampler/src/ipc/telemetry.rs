@@ -18,6 +18,7 @@ pub(super) fn publish(socket: &zmq::Socket, board: &Board, ended: &AtomicBool) {
             sequence,
             status: board.status(),
             levels: board.take_levels(),
+            drift: board.drift(),
             ..Telemetry::default()
         };
         sequence += 1;

@@ -2,6 +2,7 @@
 //!
 //! - [`open`]: opening a stream
 //! - [`host`]: which rate the host has chosen
+//! - [`running`]: what belongs to an open stream
 //! - [`facts`]: what the status tells of the engine
 //!
 //! Waiting → (everything is there) → Streaming → (an end is lost, a restart, a
@@ -12,6 +13,7 @@
 mod facts;
 mod host;
 mod open;
+mod running;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,13 +29,13 @@ use self::facts::{engine_facts, prospect};
 use self::host::HostRate;
 pub use self::open::EngineBuilder;
 use self::open::{Choice, Ends, Missing, choose};
+use self::running::{Memory, Running};
 use crate::audio::realtime;
-use crate::audio::stream::Stream;
 use crate::board::{Board, LoadMeter};
 use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
 use crate::error::Error;
-use crate::filters::{FilterSet, LoadedFilter};
+use crate::filters::FilterSet;
 use crate::notify::Notifier;
 use crate::watchdog::{Duty, Watchdog};
 
@@ -45,10 +47,6 @@ const REPORT: Duration = Duration::from_millis(100);
 
 /// How often something missing is looked for.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// Two engines run during a cross-fade: where one takes more than this part of the time, the
-/// stream is opened anew instead.
-const CROSSFADE_LOAD: f64 = 0.4;
 
 /// How a request ended; the error is for the one who asked.
 pub type Outcome = Result<(), String>;
@@ -79,7 +77,7 @@ pub struct Plan {
 
 enum Phase {
     Waiting { next: Instant },
-    Streaming { stream: Box<Stream>, filter: LoadedFilter, next_report: Instant },
+    Streaming(Box<Running>),
     Stuck,
 }
 
@@ -96,6 +94,7 @@ pub struct Supervisor {
     /// Everything is there, whether or not the host plays.
     complete: bool,
     host: HostRate,
+    memory: Memory,
     watchdog: Option<Watchdog>,
     load: LoadMeter,
 }
@@ -118,6 +117,7 @@ impl Supervisor {
             ready: false,
             complete: false,
             host: HostRate::default(),
+            memory: Memory::default(),
             load: LoadMeter::new(now),
         }
     }
@@ -159,12 +159,12 @@ impl Supervisor {
                 }
             }
             Phase::Stuck => {}
-            Phase::Streaming { .. } => self.watch_stream(),
+            Phase::Streaming(_) => self.watch_stream(),
         }
         self.report_ready();
         let duty = match &self.phase {
             Phase::Waiting { .. } => Duty::Waiting { attempts: self.attempts },
-            Phase::Streaming { .. } => Duty::Streaming,
+            Phase::Streaming(_) => Duty::Streaming,
             Phase::Stuck => Duty::Stuck,
         };
         if let Some(watchdog) = &mut self.watchdog
@@ -216,11 +216,10 @@ impl Supervisor {
                     facts.input = Some(opened.stream.input().to_message());
                     facts.output = Some(opened.stream.output().to_message());
                 }
-                self.phase = Phase::Streaming {
-                    stream: Box::new(opened.stream),
-                    filter: opened.filter,
-                    next_report: Instant::now(),
-                };
+                let steering = self.plan.devices.steering(&config.capture);
+                let now = Instant::now();
+                let running = Running::new(opened, config, steering, &self.memory, now);
+                self.phase = Phase::Streaming(Box::new(running));
                 self.watch_stream();
             }
             Err(Missing { state, message, only_idle }) => {
@@ -234,15 +233,15 @@ impl Supervisor {
     /// Looks after the open stream.
     fn watch_stream(&mut self) {
         let now = Instant::now();
-        let Phase::Streaming { stream, filter, next_report } = &mut self.phase else { return };
-        if let Some(loss) = stream.loss() {
+        let Phase::Streaming(running) = &mut self.phase else { return };
+        if let Some(loss) = running.stream.loss() {
             self.note_error(&format!("The {:?} side is lost: {}", loss.part, loss.error));
             self.close();
             return;
         }
-        stream.free_retired();
+        running.turn(now, self.board.flow());
         if self.plan.config.capture.rate == CaptureRate::Auto {
-            let ours = stream.input().rate;
+            let ours = running.stream.input().rate;
             let seen = if self.board.flow().rate_changed.load(Relaxed) {
                 // A card that is gone shows at the next read.
                 self.plan.devices.input_rate(&self.plan.config.capture).ok().flatten()
@@ -256,14 +255,19 @@ impl Supervisor {
                 return;
             }
         }
-        if now < *next_report {
+        if now < running.next_report {
             return;
         }
-        *next_report = now + REPORT;
-        let (input, output) = (stream.input(), stream.output());
+        running.next_report = now + REPORT;
+        let (input, output) = (running.stream.input(), running.stream.output());
         let flow = self.board.flow();
         let load = self.load.load(now, input.rate, flow);
-        self.board.facts().engine = Some(engine_facts(&self.plan.config, filter, load));
+        {
+            let mut facts = self.board.facts();
+            facts.engine = Some(engine_facts(&self.plan.config, &running.filter, load));
+            facts.drift = Some(running.follower.to_message());
+            facts.latency = running.latency();
+        }
         let (state, message) = if flow.input_idle.load(Relaxed) {
             (State::Idle, format!("The computer sends no sound to {}", input.name))
         } else {
@@ -285,8 +289,8 @@ impl Supervisor {
     fn switch_rate(&mut self, rate: u32) {
         log::info!("The computer has changed its rate to {rate} Hz");
         self.board.flow().rate_switches.fetch_add(1, Relaxed);
-        if let Phase::Streaming { stream, .. } = &self.phase {
-            stream.fade();
+        if let Phase::Streaming(running) = &self.phase {
+            running.stream.fade();
         }
         let Plan { config, filters, devices, build_engine, .. } = &mut self.plan;
         let made = choose(config, filters, devices.as_mut(), Ok(Some(rate)))
@@ -311,7 +315,7 @@ impl Supervisor {
         }
         self.attempt();
         match &self.phase {
-            Phase::Streaming { .. } => Ok(()),
+            Phase::Streaming(_) => Ok(()),
             _ if self.complete => Ok(()),
             _ => Err(self.board.facts().message.clone()),
         }
@@ -320,12 +324,12 @@ impl Supervisor {
     /// Closes the stream, if there is one.
     fn close(&mut self) {
         let next = Instant::now();
-        let Phase::Streaming { stream, .. } =
-            std::mem::replace(&mut self.phase, Phase::Waiting { next })
+        let Phase::Streaming(running) = std::mem::replace(&mut self.phase, Phase::Waiting { next })
         else {
             return;
         };
-        if let Err(part) = stream.stop() {
+        running.teach(&mut self.memory);
+        if let Err(part) = running.stream.stop() {
             self.note_error(&format!(
                 "The {part:?} thread does not end: a device is stuck, only a restart of the \
                  service can help"
@@ -334,6 +338,7 @@ impl Supervisor {
         }
         let mut facts = self.board.facts();
         (facts.input, facts.output) = (None, None);
+        (facts.drift, facts.latency) = (None, None);
         if let Some(engine) = &mut facts.engine {
             engine.load = 0.0;
         }
@@ -378,29 +383,13 @@ impl Supervisor {
     /// when that cannot be done, and the stream must be opened anew.
     fn crossfade(&mut self) -> bool {
         let load = self.board.facts().engine.as_ref().map_or(0.0, |engine| engine.load);
-        let Phase::Streaming { stream, filter, .. } = &mut self.phase else { return false };
-        if load > CROSSFADE_LOAD {
-            return false;
-        }
+        let Phase::Streaming(running) = &mut self.phase else { return false };
         let Plan { config, filters, build_engine, .. } = &self.plan;
-        let (rate, rate_out) = (stream.input().rate, stream.output().rate);
-        let mut swap = || -> Result<LoadedFilter, Error> {
-            let chosen = filters.choose(config, rate, |rate| rate == rate_out)?;
-            let engine = build_engine(&config.engine, &chosen.filter, config.capture.channels)?;
-            let frames = chosen.filter.taps().len().div_ceil(chosen.filter.ratio());
-            stream.swap_engine(engine, frames)?;
-            Ok(chosen)
-        };
-        match swap() {
-            Ok(chosen) => {
-                *filter = chosen;
-                true
-            }
-            Err(error) => {
-                log::warn!("The new filter cannot be faded in: {error}");
-                false
-            }
+        let done = running.crossfade(config, filters, build_engine, load);
+        if let Err(error) = &done {
+            log::warn!("The new filter cannot be faded in: {error}");
         }
+        done.is_ok()
     }
 
     /// Tells systemd once that the service is up: see docs/decisions/0002-ready-without-dac.md.

@@ -21,6 +21,8 @@ pub type EngineBuilder =
 pub(super) struct Opened {
     pub(super) stream: Stream,
     pub(super) filter: LoadedFilter,
+    /// What the engine delays its output by, in input frames.
+    pub(super) engine_frames: usize,
 }
 
 /// Why there is no stream.
@@ -146,6 +148,7 @@ impl Choice {
         config: &Config,
         flow: &Arc<Flow>,
     ) -> Result<Opened, Missing> {
+        let engine_frames = engine.latency_frames();
         let parts = Parts {
             capture,
             engine,
@@ -154,6 +157,6 @@ impl Choice {
             priority: config.realtime.priority,
         };
         let stream = Stream::start(parts, flow).map_err(Missing::engine)?;
-        Ok(Opened { stream, filter: self.filter })
+        Ok(Opened { stream, filter: self.filter, engine_frames })
     }
 }

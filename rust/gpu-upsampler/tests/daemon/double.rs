@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use gpu_upsampler::Error;
 use gpu_upsampler::config::{Capture, Playback};
 use gpu_upsampler::device::dac::{Capabilities, Dac, OUTPUT_RATES};
-use gpu_upsampler::device::{AudioDevices, CaptureDevice, Layout, PlaybackDevice};
+use gpu_upsampler::device::{AudioDevices, CaptureDevice, ClockSteering, Layout, PlaybackDevice};
 use gpu_upsampler::sample::SampleFormat;
+use totton_protocol::DriftMethod;
 
 pub const INPUT: &str = "input";
 pub const DAC: &str = "dac";
@@ -38,6 +39,11 @@ pub struct World {
     pub stuck: bool,
     /// How much faster than sound the clocks of both devices run.
     pub speed: f64,
+    /// How much faster still the input's clock runs, 1e-6 for 1 ppm: by itself, and as asked.
+    pub drift: f64,
+    pub correction: f64,
+    /// Whether it can be asked.
+    pub steerable: bool,
     /// Frames in the DAC's buffer after the last write.
     pub queued_frames: usize,
     position: usize,
@@ -65,6 +71,9 @@ impl Machine {
             playback_xruns: 0,
             stuck: false,
             speed: 1.0,
+            drift: 0.0,
+            correction: 0.0,
+            steerable: true,
             queued_frames: 0,
             position: 0,
         })))
@@ -81,23 +90,21 @@ impl Machine {
     }
 }
 
-/// A clock that has ticked off `frames` frames of `rate` Hz.
+/// A clock that ticks off frames.
 struct Clock {
-    started: Instant,
-    frames: f64,
+    last: Instant,
 }
 
 impl Clock {
     fn new() -> Self {
-        Self { started: Instant::now(), frames: 0.0 }
+        Self { last: Instant::now() }
     }
 
-    /// Frames since the last call.
+    /// Frames of `rate` Hz times `speed` since the last call.
     fn tick(&mut self, rate: u32, speed: f64) -> f64 {
-        let now = self.started.elapsed().as_secs_f64() * f64::from(rate) * speed;
-        let passed = now - self.frames;
-        self.frames = now;
-        passed
+        let passed = self.last.elapsed();
+        self.last += passed;
+        passed.as_secs_f64() * f64::from(rate) * speed
     }
 }
 
@@ -131,6 +138,11 @@ impl AudioDevices for Machine {
         let layout = layout(INPUT, rate, config.channels, &config.formats);
         let clock = Clock::new();
         Ok(Box::new(Input { machine: self.clone(), layout, clock, due: 0.0, started: false }))
+    }
+
+    fn steering(&mut self, _: &Capture) -> Option<Box<dyn ClockSteering>> {
+        let steering: Box<dyn ClockSteering> = Box::new(Steering(self.clone()));
+        self.world().steerable.then_some(steering)
     }
 
     fn dacs(&mut self) -> Vec<Dac> {
@@ -168,9 +180,30 @@ impl AudioDevices for Machine {
         }
         world.played_before = std::mem::take(&mut world.played);
         world.first_write = None;
-        let layout = layout(name, rate, channels, &config.formats);
-        let clock = Clock::new();
-        Ok(Box::new(Output { machine: self.clone(), layout, clock, queued: 0.0 }))
+        let mut layout = layout(name, rate, channels, &config.formats);
+        layout.buffer_frames *= 2;
+        let prefill = config.prefill.as_secs_f64() * f64::from(rate);
+        let (machine, clock) = (self.clone(), Clock::new());
+        Ok(Box::new(Output { machine, layout, clock, queued: 0.0, prefill, started: false }))
+    }
+}
+
+struct Steering(Machine);
+
+impl ClockSteering for Steering {
+    fn method(&self) -> DriftMethod {
+        DriftMethod::GadgetPitch
+    }
+
+    fn steer(&mut self, correction: f64) -> Result<(), Error> {
+        self.0.world().correction = correction;
+        Ok(())
+    }
+}
+
+impl Drop for Steering {
+    fn drop(&mut self) {
+        self.0.world().correction = 0.0;
     }
 }
 
@@ -208,7 +241,8 @@ impl CaptureDevice for Input {
             world.capture_xruns -= 1;
             return Err(Error::Xrun { device: INPUT.to_owned() });
         }
-        self.due += self.clock.tick(self.layout.rate, world.speed);
+        let speed = world.speed * (1.0 + world.drift + world.correction);
+        self.due += self.clock.tick(self.layout.rate, speed);
         let frame = self.layout.frame_bytes();
         let wanted = (self.due as usize).min(bytes.len() / frame);
         let left = &world.sent[world.position..];
@@ -236,6 +270,8 @@ struct Output {
     layout: Layout,
     clock: Clock,
     queued: f64,
+    prefill: f64,
+    started: bool,
 }
 
 impl PlaybackDevice for Output {
@@ -261,6 +297,7 @@ impl PlaybackDevice for Output {
         let count = free.min(bytes.len() / frame);
         world.played.extend_from_slice(&bytes[..count * frame]);
         self.queued += count as f64;
+        self.started |= self.queued >= self.prefill;
         if count > 0 {
             world.last_write = Instant::now();
             world.first_write.get_or_insert(Instant::now());
@@ -271,7 +308,10 @@ impl PlaybackDevice for Output {
 
     fn queued_frames(&mut self) -> usize {
         let speed = self.machine.world().speed;
-        self.queued = (self.queued - self.clock.tick(self.layout.rate, speed)).max(0.0);
+        let ticked = self.clock.tick(self.layout.rate, speed);
+        if self.started {
+            self.queued = (self.queued - ticked).max(0.0);
+        }
         self.queued as usize
     }
 

@@ -1,16 +1,24 @@
-//! The controls of the input's card: what they tell of the host's rate.
+//! The controls of the input's card: what they tell of the host's rate, and how its
+//! clock is steered.
 //!
 //! - A UAC2 gadget has `Capture Rate`: the rate in Hz that the host streams at, 0
 //!   while it does not (kernel, `drivers/usb/gadget/function/u_audio.c`).
 //! - A loopback card has `PCM Slave Rate` and `PCM Slave Active`, of the player at
 //!   its other end. With `PCM Notify` on, a player may choose another rate while
 //!   we record: the kernel then stops our end (`sound/drivers/aloop.c`).
+//! - `Capture Pitch 1000000` of a gadget is the rate in millionths that it asks its
+//!   host for; the kernel sets it back whenever the host starts to stream.
+//! - `PCM Rate Shift 100000` of a loopback card is the length of its frames in
+//!   hundred-thousandths: more is slower.
 
 use std::ffi::CString;
 
 use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
 
+use totton_protocol::DriftMethod;
+
 use super::card::{Address, open_card};
+use crate::device::ClockSteering;
 use crate::error::Error;
 
 /// One control of a PCM.
@@ -135,6 +143,65 @@ impl HostRate {
     }
 }
 
+/// The control that steers an input's clock.
+pub(super) struct Steering {
+    device: String,
+    control: Ctl,
+    method: DriftMethod,
+    element: Element,
+}
+
+impl Steering {
+    /// That of the card of the PCM `device`, if it has one.
+    pub(super) fn open(device: &str) -> Option<Self> {
+        let address = Address::of(device)?;
+        let control = open_card(device, &address.card).ok()?;
+        let kinds = [
+            (DriftMethod::GadgetPitch, "Capture Pitch 1000000"),
+            (DriftMethod::LoopbackRateShift, "PCM Rate Shift 100000"),
+        ];
+        let (method, element) = kinds.into_iter().find_map(|(method, name)| {
+            let element = Element::new(&address, name, ElemType::Integer)?;
+            element.read(&control).is_ok().then_some((method, element))
+        })?;
+        Some(Self { device: device.to_owned(), control, method, element })
+    }
+
+    fn set(&self, correction: f64) -> alsa::Result<()> {
+        let value = value(self.method, correction);
+        // The host may have begun anew meanwhile, and the kernel set it back.
+        if self.element.read(&self.control)? != value {
+            self.element.write(&self.control, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// The control's value for a clock that runs 1 + `correction` times as fast.
+fn value(method: DriftMethod, correction: f64) -> i32 {
+    match method {
+        DriftMethod::LoopbackRateShift => (100_000.0 / (1.0 + correction)).round() as i32,
+        _ => (1_000_000.0 * (1.0 + correction)).round() as i32,
+    }
+}
+
+impl ClockSteering for Steering {
+    fn method(&self) -> DriftMethod {
+        self.method
+    }
+
+    fn steer(&mut self, correction: f64) -> Result<(), Error> {
+        self.set(correction).map_err(|source| Error::Alsa { device: self.device.clone(), source })
+    }
+}
+
+impl Drop for Steering {
+    fn drop(&mut self) {
+        // A card that has gone needs nothing.
+        let _ = self.set(0.0);
+    }
+}
+
 fn no_control(device: &str) -> Error {
     Error::DeviceRefused {
         device: device.to_owned(),
@@ -148,6 +215,16 @@ fn no_control(device: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gadget_counts_millionths_and_a_loopback_card_the_length_of_a_frame() {
+        assert_eq!(value(DriftMethod::GadgetPitch, 0.0), 1_000_000);
+        assert_eq!(value(DriftMethod::GadgetPitch, 250e-6), 1_000_250);
+        assert_eq!(value(DriftMethod::LoopbackRateShift, 0.0), 100_000);
+        assert_eq!(value(DriftMethod::LoopbackRateShift, 500e-6), 99_950);
+        assert_eq!(value(DriftMethod::LoopbackRateShift, -500e-6), 100_050);
+        assert!(Steering::open("hw:NoSuchCard,0").is_none());
+    }
 
     #[test]
     fn an_absent_card_is_named() {

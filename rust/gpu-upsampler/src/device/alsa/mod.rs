@@ -2,7 +2,7 @@
 //!
 //! - [`capture`], [`playback`]: the open devices
 //! - [`card`]: whether a card is there
-//! - [`control`]: what the input's card tells of its host
+//! - [`control`]: what the input's card tells of its host, and its clock
 //! - [`dac`]: which DACs there are, and what they can do
 //!
 //! Everything is opened non-blocking: a blocking open waits for a busy device
@@ -21,7 +21,7 @@ use alsa::{Direction, ValueOr};
 
 use crate::config;
 use crate::device::dac::Dac;
-use crate::device::{AudioDevices, CaptureDevice, Layout, PlaybackDevice};
+use crate::device::{AudioDevices, CaptureDevice, ClockSteering, Layout, PlaybackDevice};
 use crate::error::Error;
 use crate::sample::SampleFormat;
 
@@ -65,6 +65,11 @@ impl AudioDevices for AlsaDevices {
     ) -> Result<Box<dyn CaptureDevice>, Error> {
         let device = capture::AlsaCapture::open(config, rate)?;
         Ok(Box::new(device))
+    }
+
+    fn steering(&mut self, config: &config::Capture) -> Option<Box<dyn ClockSteering>> {
+        let steering = control::Steering::open(&config.device)?;
+        Some(Box::new(steering))
     }
 
     fn dacs(&mut self) -> Vec<Dac> {

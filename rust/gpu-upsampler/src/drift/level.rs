@@ -1,0 +1,118 @@
+//! How much sound is under way between the input and the DAC.
+//!
+//! Counting frames at either end against the same clock leaves no sawtooth of
+//! blocks and periods: at the time t of a read, c frames have come in; at the time
+//! u of a write, p frames have been played. With both ends extended to one moment
+//! by their rates, the sound under way is
+//!
+//! (c / rate_in - t) - (p / rate_out - u).
+//!
+//! Each bracket is one number of one thread: nothing else has to fit in time.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// The two brackets, in seconds, and the silence that was put in between.
+pub(crate) struct Level {
+    epoch: Instant,
+    capture: AtomicU64,
+    playback: AtomicU64,
+    silence: AtomicU64,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        let unknown = || AtomicU64::new(f64::NAN.to_bits());
+        Self {
+            epoch: Instant::now(),
+            capture: unknown(),
+            playback: unknown(),
+            silence: AtomicU64::new(0f64.to_bits()),
+        }
+    }
+}
+
+impl Level {
+    /// A new stream: nothing is known of it.
+    pub(crate) fn reset(&self) {
+        self.capture.store(f64::NAN.to_bits(), Relaxed);
+        self.playback.store(f64::NAN.to_bits(), Relaxed);
+        self.silence.store(0f64.to_bits(), Relaxed);
+    }
+
+    fn phase(&self, frames: f64, rate: u32) -> u64 {
+        (frames / f64::from(rate) - self.epoch.elapsed().as_secs_f64()).to_bits()
+    }
+
+    /// Just now `frames` frames of the stream had come in.
+    pub(crate) fn captured(&self, frames: u64, rate: u32) {
+        self.capture.store(self.phase(frames as f64, rate), Relaxed);
+    }
+
+    /// Just now `written` frames had been given to the DAC, and `queued` of them not been played.
+    pub(crate) fn played(&self, written: u64, queued: u64, rate: u32) {
+        if written > queued {
+            self.playback.store(self.phase((written - queued) as f64, rate), Relaxed);
+        }
+    }
+
+    /// The engine was given `seconds` of silence: nothing came in.
+    pub(crate) fn silence(&self, seconds: f64) {
+        // Only the engine's thread adds.
+        let sum = f64::from_bits(self.silence.load(Relaxed)) + seconds;
+        self.silence.store(sum.to_bits(), Relaxed);
+    }
+
+    /// Sound under way in seconds; `None` until the DAC plays.
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        let load = |number: &AtomicU64| f64::from_bits(number.load(Relaxed));
+        let level = load(&self.capture) + load(&self.silence) - load(&self.playback);
+        level.is_finite().then_some(level)
+    }
+}
+
+/// How the sound under way is spread while a stream runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Reserve {
+    /// Wanted in the DAC's buffer on average.
+    pub(crate) dac: Duration,
+    /// Held back before the engine.
+    pub(crate) held: Duration,
+    /// One block: on average half of it waits before the engine.
+    pub(crate) block: Duration,
+}
+
+impl Reserve {
+    /// All of it, in seconds.
+    pub(crate) fn whole_seconds(&self) -> f64 {
+        (self.dac + self.held + self.block / 2).as_secs_f64()
+    }
+
+    /// What is in the DAC's buffer on average when `whole` seconds are under way.
+    pub(crate) fn of_dac(&self, whole: f64) -> f64 {
+        whole - (self.held + self.block / 2).as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_in_and_was_not_played_is_under_way() {
+        let level = Level::default();
+        assert_eq!(level.seconds(), None);
+        level.captured(4_410, 44_100);
+        assert_eq!(level.seconds(), None, "the DAC does not play yet");
+        level.played(30_000, 30_000, 705_600);
+        assert_eq!(level.seconds(), None, "it only fills");
+        level.played(35_280, 28_224, 705_600);
+        let near = |seconds: f64| (level.seconds().unwrap() - seconds).abs() < 0.01;
+        // 100 ms in, 10 ms played, at the same moment.
+        assert!(near(0.09), "{:?}", level.seconds());
+        level.silence(0.05);
+        assert!(near(0.14), "{:?}", level.seconds());
+        level.reset();
+        assert_eq!(level.seconds(), None);
+    }
+}

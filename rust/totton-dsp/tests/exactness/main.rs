@@ -1,8 +1,12 @@
 //! The engine against the definition of convolution; see [`reference`].
+//!
+//! - [`properties`]: under shapes, splits and samples that proptest draws
 
 // Clippy's leave for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used)]
 
+mod properties;
+#[path = "../reference/mod.rs"]
 mod reference;
 
 use reference::{Random, Wide, error_dbfs, render, signals};

@@ -14,6 +14,7 @@
 //!   slots a ring over the partitions, with one more where the output is played late;
 //! - bins 0 and N / 2 are their own mirror images and stand apart (`edge`).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use realfft::RealFftPlanner;
@@ -347,25 +348,50 @@ fn schedule<T: Sample>(
     partitions: usize,
     tile: usize,
 ) -> Schedule {
-    let mut schedule = Schedule::new();
-    let mut total = 0;
-    let mut cut = |count: usize, cost_each: usize, step: &dyn Fn(usize, usize) -> Step| {
-        let each = (STEP_COST / cost_each).clamp(1, count);
-        for from in (0..count).step_by(each) {
-            let to = (from + each).min(count);
-            total += ((to - from) * cost_each) as u64;
-            schedule.push((step(from, to), total));
-        }
-    };
-    cut(tiles, (partitions + 1) * tile * 8, &|from, to| Step::Multiply { from, to });
-    let leaf = inverse.leaf_length();
-    let stages = leaf.trailing_zeros() as usize;
-    cut(inverse.leaves(), leaf * stages * 4, &|from, to| Step::Leaves { from, to });
-    for stage in 0..inverse.outer_stages() {
-        cut(inverse.butterflies(), 56, &|from, to| Step::Outer { stage, from, to });
+    let mut cuts = Cuts::default();
+    let multiply = (partitions + 1) * tile * 8;
+    cuts.cut(0..tiles, multiply, &|from, to| Step::Multiply { from, to });
+    for block in 0..inverse.blocks() {
+        cuts.block(inverse, inverse.outer_stages(), block);
     }
-    cut(inverse.last_butterflies(), 128, &|from, to| Step::Last { from, to });
-    schedule
+    cuts.cut(0..inverse.last_butterflies(), 128, &|from, to| Step::Last { from, to });
+    cuts.schedule
+}
+
+/// A schedule being made.
+#[derive(Default)]
+struct Cuts {
+    schedule: Schedule,
+    total: u64,
+}
+
+impl Cuts {
+    /// Adds a range of equal pieces of work.
+    fn cut(&mut self, range: Range<usize>, cost_each: usize, step: &dyn Fn(usize, usize) -> Step) {
+        let each = (STEP_COST / cost_each).max(1);
+        for from in range.clone().step_by(each) {
+            let to = (from + each).min(range.end);
+            self.total += ((to - from) * cost_each) as u64;
+            self.schedule.push((step(from, to), self.total));
+        }
+    }
+
+    /// Adds everything up to `stages` outer stages in the block of that length,
+    /// each part as soon as what it needs is there: the values that it reads are
+    /// the last that were written, and still in the caches.
+    fn block<T: Sample>(&mut self, inverse: &Inverse<T>, stages: usize, block: usize) {
+        let leaf = inverse.leaf_length();
+        let Some(stage) = stages.checked_sub(1) else {
+            let cost = leaf * leaf.trailing_zeros() as usize * 4;
+            return self.cut(block..block + 1, cost, &|from, to| Step::Leaves { from, to });
+        };
+        for part in 0..4 {
+            self.block(inverse, stage, 4 * block + part);
+        }
+        let each = leaf << (2 * stage);
+        let butterflies = block * each..(block + 1) * each;
+        self.cut(butterflies, 56, &|from, to| Step::Outer { stage, from, to });
+    }
 }
 
 /// [`Tier::catch_up`] and [`Tier::advance`] with the instruction set on.

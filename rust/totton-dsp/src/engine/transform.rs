@@ -114,19 +114,14 @@ impl<T: Sample> Inverse<T> {
         self.leaf
     }
 
-    /// Leaves.
-    pub fn leaves(&self) -> usize {
-        self.length / self.leaf
+    /// Parts that the last stage puts together.
+    pub fn blocks(&self) -> usize {
+        8
     }
 
     /// Stages between the leaves and the last stage.
     pub fn outer_stages(&self) -> usize {
         self.outer.len()
-    }
-
-    /// Butterflies of one outer stage over the whole length.
-    pub fn butterflies(&self) -> usize {
-        self.length / 4
     }
 
     /// Butterflies of the last stage.

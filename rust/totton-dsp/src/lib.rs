@@ -44,7 +44,7 @@ pub mod filter;
 pub mod measure;
 pub mod simd;
 
-pub use design::{DesignSpec, design};
+pub use design::{DesignSpec, design, design_with_report};
 pub use engine::{CpuEngine, CpuOptions, Crossfade, Engine, Partitioning, Precision, Reblock};
 pub use equaliser::Equaliser;
 pub use error::Error;

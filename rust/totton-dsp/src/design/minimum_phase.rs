@@ -8,22 +8,31 @@
 //!
 //! Zeros on the unit circle have no logarithm, and their cepstrum would die away
 //! too slowly for any transform. So the magnitude is floored smoothly:
-//! `|H|^2 + floor^2`, the floor just below the
-//! stopband. The floor
-//! bounds how fast the cepstrum dies, and so how long the transform must be.
+//! `|H|^2 + floor^2`, the floor just below the stopband. What then dies away last
+//! comes from the corner where the transition band meets the floor: a Kaiser window
+//! falls steepest there. It takes a transform of 100 times the filter until that lies
+//! below the stopband; what is left is measured in every design,
+//! [`Response::aliasing_db`].
+//!
+//! Only the logarithm needs that many frequencies. The response itself is hardly
+//! longer than the filter, so from the cepstrum on a few times its length do: the
+//! spectrum at fewer frequencies is that of the cepstrum wrapped around.
 
 use std::f64::consts::TAU;
 
 use realfft::RealFftPlanner;
 use rustfft::num_complex::Complex;
 
-/// Transform length over the number of taps, at least; more taps mean less
-/// aliasing of the cepstrum. Beyond the largest length, memory is what matters.
-const OVERSAMPLING: usize = 16;
+/// Length of the transforms of the logarithm over the number of taps, at least.
+/// Beyond the largest length, memory is what matters.
+const FINE: usize = 100;
 const LARGEST_TRANSFORM: usize = 1 << 27;
 
-/// The floor below the attenuation of the design, in dB: low enough to leave the
-/// stopband's lobes alone, high enough to fill the notches between them.
+/// Length of the transforms of the response over the number of taps, at least.
+const COARSE: usize = 4;
+
+/// The floor below the attenuation of the design, in dB: what it adds to a stopband
+/// that is as high as the wanted one keeps within a decibel of it.
 const FLOOR_BELOW_DB: f64 = 6.0;
 
 /// What to make of a linear-phase prototype.
@@ -38,35 +47,65 @@ pub struct Wanted {
     pub linear_part: f64,
 }
 
+/// What [`from_linear`] makes.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub taps: Vec<f64>,
+    /// The energy of what the aliasing of the cepstrum changes in the response, over
+    /// the energy of the response, in dB; an estimate that is too high.
+    pub aliasing_db: f64,
+}
+
 /// A response with the magnitude of `linear`, which has symmetric taps.
 /// `progress` is told the part of the work done, 0 to 1.
 #[must_use]
-pub fn from_linear(linear: &[f64], wanted: Wanted, progress: &mut dyn FnMut(f64)) -> Vec<f64> {
+pub fn from_linear(linear: &[f64], wanted: Wanted, progress: &mut dyn FnMut(f64)) -> Response {
+    let coarse = (COARSE * wanted.taps).next_power_of_two().max(4096);
+    let fine = (FINE * wanted.taps).next_power_of_two();
+    let fine = fine.min(LARGEST_TRANSFORM).max(2 * coarse);
+    with_lengths(linear, wanted, fine, coarse, progress)
+}
+
+/// [`from_linear`] with transforms of `fine` values for the logarithm and of
+/// `coarse` values for the response, powers of two.
+pub(super) fn with_lengths(
+    linear: &[f64],
+    wanted: Wanted,
+    fine: usize,
+    coarse: usize,
+    progress: &mut dyn FnMut(f64),
+) -> Response {
     let Wanted { taps, attenuation_db, linear_part } = wanted;
-    let length = (OVERSAMPLING * taps).next_power_of_two();
-    let length = length.min(LARGEST_TRANSFORM.max(2 * taps.next_power_of_two())).max(4096);
     let mut planner = RealFftPlanner::<f64>::new();
 
-    let mut time = vec![0.0; length];
-    time[..linear.len()].copy_from_slice(linear);
-    let mut bins = vec![Complex::default(); length / 2 + 1];
-    forward(&mut planner, &mut time, &mut bins);
-    progress(0.25);
-
+    let mut cepstrum = vec![0.0; fine];
+    cepstrum[..linear.len()].copy_from_slice(linear);
+    let mut bins = vec![Complex::default(); fine / 2 + 1];
+    forward(&mut planner, &mut cepstrum, &mut bins);
+    progress(0.4);
     let peak = bins.iter().map(Complex::norm_sqr).fold(0.0, f64::max);
     let floor = peak * 10f64.powf(-(attenuation_db + FLOOR_BELOW_DB) / 10.0);
     for bin in &mut bins {
         *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
     }
-    complete_logarithm(&mut planner, &mut bins, &mut time);
-    progress(0.75);
+    inverse(&mut planner, &mut bins, &mut cepstrum);
+    drop(bins);
+    progress(0.9);
+
+    fold_cepstrum(&mut cepstrum);
+    let end = end_of_cepstrum(&cepstrum, coarse);
+    wrap(&mut cepstrum, coarse);
+    let mut bins = vec![Complex::default(); coarse / 2 + 1];
+    forward(&mut planner, &mut cepstrum, &mut bins);
+    let aliasing_db = aliasing_db(&mut planner, end, &bins);
 
     let delay = linear_part * (linear.len() - 1) as f64 / 2.0;
     for (bin, value) in bins.iter_mut().enumerate() {
-        let turns = (bin as f64 / length as f64 * delay).fract();
+        let turns = (bin as f64 / coarse as f64 * delay).fract();
         value.im = (1.0 - linear_part) * value.im - TAU * turns;
     }
     exponentiate(&mut bins);
+    let mut time = cepstrum;
     inverse(&mut planner, &mut bins, &mut time);
     progress(1.0);
     if linear_part > 0.0 {
@@ -75,7 +114,46 @@ pub fn from_linear(linear: &[f64], wanted: Wanted, progress: &mut dyn FnMut(f64)
     }
     time.truncate(taps);
     time.shrink_to_fit();
-    time
+    Response { taps: time, aliasing_db }
+}
+
+/// The last eighth of a folded cepstrum, wrapped to `length` values: the cepstrum
+/// decays, so what lies beyond its end and was folded back into it is no more.
+fn end_of_cepstrum(folded: &[f64], length: usize) -> Vec<f64> {
+    let half = folded.len() / 2;
+    let mut end = vec![0.0; length];
+    for (n, value) in folded.iter().enumerate().take(half).skip(half - half / 8) {
+        end[n % length] += value;
+    }
+    end
+}
+
+/// Wraps a sequence around: its spectrum at `length` frequencies stays as it is.
+fn wrap(sequence: &mut Vec<f64>, length: usize) {
+    let (start, rest) = sequence.split_at_mut(length);
+    for part in rest.chunks(length) {
+        start.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+    }
+    sequence.truncate(length);
+    sequence.shrink_to_fit();
+}
+
+/// See [`Response::aliasing_db`]. A small change of the logarithm changes the
+/// spectrum by that part of itself.
+fn aliasing_db(
+    planner: &mut RealFftPlanner<f64>,
+    mut change: Vec<f64>,
+    logarithm: &[Complex<f64>],
+) -> f64 {
+    let mut bins = vec![Complex::default(); logarithm.len()];
+    forward(planner, &mut change, &mut bins);
+    let (mut changed, mut whole) = (0.0, 0.0);
+    for (change, logarithm) in bins.iter().zip(logarithm) {
+        let power = (2.0 * logarithm.re).exp();
+        changed += power * change.norm_sqr();
+        whole += power;
+    }
+    10.0 * (changed / whole).max(1e-40).log10()
 }
 
 /// Where a window of `taps` values leaves the least energy outside, in a response

@@ -9,6 +9,12 @@ pub mod minimum_phase;
 use crate::filter::{MAX_TAPS, RATIOS};
 use crate::{Error, Filter, Origin, Phase};
 
+/// The prototype of a minimum or mixed phase attenuates this much more than is
+/// wanted, in dB: then its lobes lie so far below the floor that
+/// [`minimum_phase`] puts under the magnitude that the cepstrum dies away within a
+/// few lengths of the filter. It widens the transition band by a ninth.
+const PROTOTYPE_MARGIN_DB: f64 = 20.0;
+
 /// What to design.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DesignSpec {
@@ -58,6 +64,12 @@ impl DesignSpec {
         if self.phase == Phase::Mixed { self.taps * 2 / 3 } else { self.taps }
     }
 
+    /// Attenuation of the linear-phase prototype in dB.
+    fn prototype_attenuation_db(&self) -> f64 {
+        let margin = if self.phase == Phase::Linear { 0.0 } else { PROTOTYPE_MARGIN_DB };
+        self.attenuation_db + margin
+    }
+
     /// Checks the values and places the transition band.
     fn edges(&self) -> Result<Edges, Error> {
         if !RATIOS.contains(&self.ratio) {
@@ -80,7 +92,9 @@ impl DesignSpec {
         }
         let input = f64::from(self.input_rate_hz);
         let output = input * f64::from(self.ratio);
-        let width = kaiser::transition_width(self.prototype_taps(), self.attenuation_db) * output;
+        let width =
+            kaiser::transition_width(self.prototype_taps(), self.prototype_attenuation_db())
+                * output;
         let passband_hz = self.passband_hz.unwrap_or(0.5 * input - width);
         let edges = Edges { passband_hz, stopband_hz: passband_hz + width };
         if !(passband_hz > 0.0 && edges.stopband_hz < input && edges.stopband_hz < output) {
@@ -99,6 +113,13 @@ impl DesignSpec {
     }
 }
 
+/// What a design tells about itself beyond its filter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Report {
+    /// See [`minimum_phase::Response::aliasing_db`]; `None` for linear phase.
+    pub cepstrum_aliasing_db: Option<f64>,
+}
+
 /// Designs a filter. `progress` is told the work done, 0 to 1, and what is next.
 ///
 /// The taps sum to the ratio: the gain at 0 Hz is 1.
@@ -111,14 +132,27 @@ pub fn design(
     spec: &DesignSpec,
     progress: &mut dyn FnMut(f64, &'static str),
 ) -> Result<Filter, Error> {
+    design_with_report(spec, progress).map(|(filter, _)| filter)
+}
+
+/// As [`design`], with what the design tells about itself.
+///
+/// # Errors
+///
+/// As [`design`].
+pub fn design_with_report(
+    spec: &DesignSpec,
+    progress: &mut dyn FnMut(f64, &'static str),
+) -> Result<(Filter, Report), Error> {
     let edges = spec.edges()?;
     let output_rate = f64::from(spec.input_rate_hz) * f64::from(spec.ratio);
     let cutoff = 0.5 * (edges.passband_hz + edges.stopband_hz) / output_rate;
-    let beta = kaiser::beta(spec.attenuation_db);
+    let beta = kaiser::beta(spec.prototype_attenuation_db());
 
     progress(0.0, "window");
     let mut taps = kaiser::windowed_sinc(spec.prototype_taps(), cutoff, beta);
     let linear_part = (spec.phase == Phase::Mixed).then_some(spec.linear_part);
+    let mut report = Report { cepstrum_aliasing_db: None };
     if spec.phase != Phase::Linear {
         let wanted = minimum_phase::Wanted {
             taps: spec.taps,
@@ -126,9 +160,11 @@ pub fn design(
             linear_part: linear_part.unwrap_or(0.0),
         };
         progress(0.2, "phase");
-        taps = minimum_phase::from_linear(&taps, wanted, &mut |done| {
+        let response = minimum_phase::from_linear(&taps, wanted, &mut |done| {
             progress(0.2 + 0.8 * done, "phase");
         });
+        report.cepstrum_aliasing_db = Some(response.aliasing_db);
+        taps = response.taps;
     }
     let scale = f64::from(spec.ratio) / taps.iter().sum::<f64>();
     taps.iter_mut().for_each(|tap| *tap *= scale);
@@ -141,7 +177,8 @@ pub fn design(
         beta,
         linear_part,
     };
-    Filter::new(spec.input_rate_hz, spec.ratio, spec.phase, origin, taps)
+    let filter = Filter::new(spec.input_rate_hz, spec.ratio, spec.phase, origin, taps)?;
+    Ok((filter, report))
 }
 
 #[cfg(test)]

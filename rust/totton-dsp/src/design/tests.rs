@@ -15,6 +15,12 @@ fn spec(phase: Phase) -> DesignSpec {
     DesignSpec { taps: 16_000, phase, attenuation_db: 170.0, ..DesignSpec::default() }
 }
 
+/// The linear phase that the minimum phase of [`spec`] is made of.
+fn prototype() -> DesignSpec {
+    let spec = spec(Phase::Linear);
+    DesignSpec { attenuation_db: spec.attenuation_db + PROTOTYPE_MARGIN_DB, ..spec }
+}
+
 /// Largest passband deviation and highest stopband level, in dB.
 fn quality(filter: &Filter) -> (f64, f64) {
     let Origin::Kaiser { passband_hz, stopband_hz, .. } = filter.header().origin else {
@@ -47,7 +53,7 @@ fn linear_phase_reaches_its_attenuation_and_is_symmetric() {
 
 #[test]
 fn minimum_phase_keeps_the_magnitude() {
-    let linear = design(&spec(Phase::Linear), &mut |_, _| {}).unwrap();
+    let linear = design(&prototype(), &mut |_, _| {}).unwrap();
     let minimum = design(&spec(Phase::Minimum), &mut |_, _| {}).unwrap();
     let (ripple, stop) = quality(&minimum);
     assert!(stop < -164.0, "stopband {stop} dB");
@@ -66,7 +72,7 @@ fn minimum_phase_keeps_the_magnitude() {
 fn minimum_phase_packs_the_energy_first() {
     // Of all filters of one magnitude, the partial energy of the minimum-phase
     // one is the largest at every length.
-    let linear = design(&spec(Phase::Linear), &mut |_, _| {}).unwrap();
+    let linear = design(&prototype(), &mut |_, _| {}).unwrap();
     let minimum = design(&spec(Phase::Minimum), &mut |_, _| {}).unwrap();
     let (mut of_linear, mut of_minimum) = (0.0, 0.0);
     for (a, b) in linear.taps().iter().zip(minimum.taps()) {
@@ -87,7 +93,7 @@ fn minimum_phase_of_a_known_response_is_exact() {
         &mut |_| {},
     );
     let wanted = [1.0, -0.25, -0.125];
-    for (found, wanted) in found.iter().zip(wanted) {
+    for (found, wanted) in found.taps.iter().zip(wanted) {
         assert!((found - wanted).abs() < 1e-12, "{found} for {wanted}");
     }
 }
@@ -126,4 +132,36 @@ fn too_few_taps_are_refused_with_advice() {
     let spec = DesignSpec { taps: 64, ..DesignSpec::default() };
     let error = design(&spec, &mut |_, _| {}).unwrap_err().to_string();
     assert!(error.contains("use more taps"), "{error}");
+}
+
+#[test]
+fn the_cepstrum_aliases_below_the_stopband() {
+    for attenuation_db in [90.0, 140.0, 180.0, 200.0] {
+        for phase in [Phase::Minimum, Phase::Mixed] {
+            let spec = DesignSpec { attenuation_db, ..spec(phase) };
+            let (_, report) = design_with_report(&spec, &mut |_, _| {}).unwrap();
+            let aliasing = report.cepstrum_aliasing_db.unwrap();
+            assert!(aliasing < -attenuation_db, "{phase} {attenuation_db}: {aliasing:.1} dB");
+        }
+    }
+    let (_, report) = design_with_report(&spec(Phase::Linear), &mut |_, _| {}).unwrap();
+    assert_eq!(report.cepstrum_aliasing_db, None);
+}
+
+#[test]
+fn the_stated_aliasing_is_no_less_than_what_a_longer_transform_changes() {
+    let linear = kaiser::windowed_sinc(4000, 0.03, kaiser::beta(170.0));
+    let wanted = minimum_phase::Wanted { taps: 4000, attenuation_db: 150.0, linear_part: 0.0 };
+    let of = |fine| minimum_phase::with_lengths(&linear, wanted, fine, 1 << 14, &mut |_| {});
+    let long = of(1 << 20);
+    let energy: f64 = long.taps.iter().map(|tap| tap * tap).sum();
+    let mut last = 0.0;
+    for bits in [15, 16, 17, 18] {
+        let short = of(1 << bits);
+        let differences = short.taps.iter().zip(&long.taps).map(|(a, b)| (a - b).powi(2));
+        let change = 10.0 * (differences.sum::<f64>() / energy).log10();
+        assert!(change <= short.aliasing_db, "2^{bits}: {change:.1} of {:.1}", short.aliasing_db);
+        assert!(short.aliasing_db < last, "2^{bits}: {:.1} dB", short.aliasing_db);
+        last = short.aliasing_db;
+    }
 }

@@ -240,7 +240,8 @@ impl<V: Vector> Convolver for Lanes<V> {
         self.tiers().map(Tier::filter_bytes).sum()
     }
     fn state_bytes(&self) -> usize {
-        self.tiers().map(Tier::state_bytes).sum()
+        let history: usize = self.history.iter().map(History::bytes).sum();
+        self.tiers().map(Tier::state_bytes).sum::<usize>() + history
     }
     fn partitions(&self) -> Vec<(usize, usize)> {
         self.tiers().map(|tier| (tier.frames(), tier.partitions())).collect()

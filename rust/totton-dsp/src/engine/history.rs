@@ -48,6 +48,11 @@ impl<T: Sample> History<T> {
         tail.copy_from_slice(&self.ring[..tail.len()]);
     }
 
+    /// Bytes of what is remembered.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.ring)
+    }
+
     pub fn reset(&mut self) {
         self.ring.fill(Complex::default());
         self.next = 0;

@@ -190,3 +190,18 @@ impl EachSlice for Vec<Vec<f64>> {
         [a, b, c]
     }
 }
+
+#[test]
+fn the_state_of_a_long_filter_is_at_most_2_2_times_its_spectra() {
+    let filter = filter(16, 640_000);
+    for precision in [Precision::F32, Precision::F64] {
+        for block in [64, 256, 1024, 4096] {
+            let engine = CpuEngine::new(&filter, 2, block, precision).unwrap();
+            let ratio = engine.state_bytes() as f64 / engine.filter_bytes() as f64;
+            assert!(ratio <= 2.2, "{precision:?}, block {block}: {ratio:.2}");
+            // A partition is padded to twice its length, and the last one may be short.
+            let taps = engine.filter_bytes() as f64 / f64::from(precision.bits() / 8) / 640_000.0;
+            assert!((2.0..2.3).contains(&taps), "{precision:?}, block {block}: {taps:.2} a tap");
+        }
+    }
+}

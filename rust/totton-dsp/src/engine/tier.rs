@@ -175,12 +175,15 @@ impl<V: Vector> Tier<V> {
         size_of::<V::Scalar>() * (self.filter.len() + self.filter_edge.len())
     }
 
-    /// Bytes of everything that grows with the filter or the block.
+    /// Bytes of everything that grows with the filter or the block, but for the
+    /// plan of the forward transform, which belongs to its library.
     pub fn state_bytes(&self) -> usize {
         let input: usize = self.input.iter().chain(&self.input_edge).map(|b| b.len()).sum();
         let output: usize = self.output.iter().flatten().map(|b| b.len()).sum();
         let complex = 2 * (self.window.len() + self.scratch.len());
-        self.filter_bytes() + size_of::<V::Scalar>() * (input + output + complex + self.work.len())
+        let samples = input + output + complex + self.work.len();
+        let plans = self.inverse.bytes() + size_of_val(&*self.schedule);
+        self.filter_bytes() + size_of::<V::Scalar>() * samples + plans
     }
 
     /// Takes the last two blocks of input and starts the work for the newer one.

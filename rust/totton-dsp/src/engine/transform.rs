@@ -109,6 +109,13 @@ impl<T: Sample> Inverse<T> {
         self.positions[bin] as usize
     }
 
+    /// Bytes of the plan.
+    pub fn bytes(&self) -> usize {
+        let stages = self.inner.iter().chain(&self.outer).chain([&self.last]);
+        let twiddles: usize = stages.map(|stage| size_of_val(&*stage.twiddles)).sum();
+        twiddles + size_of_val(&*self.positions)
+    }
+
     /// Elements of a leaf.
     pub fn leaf_length(&self) -> usize {
         self.leaf
@@ -447,10 +454,10 @@ mod tests {
             // SAFETY: the buffers have the lengths that the plan asks for.
             unsafe {
                 let work = work.as_mut_ptr();
-                (0..plan.leaves()).for_each(|leaf| plan.run_leaf::<V>(work, leaf));
+                (0..length / plan.leaf_length()).for_each(|leaf| plan.run_leaf::<V>(work, leaf));
                 for stage in 0..plan.outer_stages() {
                     plan.run_outer::<V>(work, stage, 0, 7);
-                    plan.run_outer::<V>(work, stage, 7, plan.butterflies());
+                    plan.run_outer::<V>(work, stage, 7, length / 4);
                 }
                 plan.run_last::<V>(work, out.as_mut_ptr(), 4, 0, plan.last_butterflies());
             }

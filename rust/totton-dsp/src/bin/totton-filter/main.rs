@@ -15,7 +15,7 @@ mod progress;
 use std::process::ExitCode;
 
 use clap::Parser;
-use totton_dsp::{DesignSpec, Equaliser, Filter, design};
+use totton_dsp::{DesignSpec, Equaliser, Filter, design_with_report};
 
 use crate::args::{Args, Command, Design, Equalise};
 use crate::progress::Progress;
@@ -47,11 +47,14 @@ fn run_design(args: Design) -> Result<(), totton_dsp::Error> {
         passband_hz: args.passband,
     };
     let mut progress = Progress::new();
-    let filter = design(&spec, &mut |done, what| progress.show(done, what))?;
+    let (filter, report) = design_with_report(&spec, &mut |done, what| progress.show(done, what))?;
     progress.finish();
     filter.save(&args.out)?;
     println!("{}: written", args.out.display());
     inspect::print_header(&filter);
+    if let Some(level) = report.cepstrum_aliasing_db {
+        println!("cepstrum     aliasing changes the spectrum by {level:.1} dB of itself at most");
+    }
     Ok(())
 }
 

@@ -76,25 +76,25 @@ pub(super) fn with_lengths(
     progress: &mut dyn FnMut(f64),
 ) -> Response {
     let Wanted { taps, attenuation_db, linear_part } = wanted;
-    let mut planner = RealFftPlanner::<f64>::new();
-
     let mut cepstrum = vec![0.0; fine];
     cepstrum[..linear.len()].copy_from_slice(linear);
     let mut bins = vec![Complex::default(); fine / 2 + 1];
-    forward(&mut planner, &mut cepstrum, &mut bins);
+    // A planner for each: what it keeps is as large as the transform.
+    forward(&mut RealFftPlanner::new(), &mut cepstrum, &mut bins);
     progress(0.4);
     let peak = bins.iter().map(Complex::norm_sqr).fold(0.0, f64::max);
     let floor = peak * 10f64.powf(-(attenuation_db + FLOOR_BELOW_DB) / 10.0);
     for bin in &mut bins {
         *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
     }
-    inverse(&mut planner, &mut bins, &mut cepstrum);
+    inverse(&mut RealFftPlanner::new(), &mut bins, &mut cepstrum);
     drop(bins);
     progress(0.9);
 
     fold_cepstrum(&mut cepstrum);
     let end = end_of_cepstrum(&cepstrum, coarse);
     wrap(&mut cepstrum, coarse);
+    let mut planner = RealFftPlanner::<f64>::new();
     let mut bins = vec![Complex::default(); coarse / 2 + 1];
     forward(&mut planner, &mut cepstrum, &mut bins);
     let aliasing_db = aliasing_db(&mut planner, end, &bins);

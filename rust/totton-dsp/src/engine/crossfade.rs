@@ -7,8 +7,8 @@ use crate::Filter;
 ///
 /// The new engine first hears the input for a warm-up, so that its output is
 /// what it would be had it always run; then its output fades in as the old one's
-/// fades out, with gains that sum to 1 (raised cosine), which keeps the level of
-/// what the two filters have in common.
+/// fades out, with gains that sum to 1 (`x^2 (3 - 2 x)` over the fade), which keeps
+/// the level of what the two filters have in common and has no corner at its ends.
 ///
 /// # Cost
 ///
@@ -199,13 +199,10 @@ impl Engine for Crossfade {
             incoming.warm_up = incoming.warm_up.saturating_sub(self.current.block_frames());
             return;
         }
-        let step = std::f64::consts::PI / incoming.fade as f64;
+        let (begin, step) = (incoming.faded as f64, 1.0 / incoming.fade as f64);
         for (frame, gain) in self.gains.iter_mut().enumerate() {
-            // Made only while it rises: a fade is often shorter than a block.
-            *gain = match incoming.faded + frame {
-                position if position < incoming.fade => 0.5 - 0.5 * (position as f64 * step).cos(),
-                _ => 1.0,
-            };
+            let x = ((begin + frame as f64) * step).min(1.0);
+            *gain = x * x * (3.0 - 2.0 * x);
         }
         for (output, fresh) in output.iter_mut().zip(&self.output) {
             for ((sample, fresh), gain) in output.iter_mut().zip(fresh).zip(&self.gains) {

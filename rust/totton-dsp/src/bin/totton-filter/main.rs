@@ -53,7 +53,7 @@ fn run_design(args: Design) -> Result<(), totton_dsp::Error> {
     println!("{}: written", args.out.display());
     inspect::print_header(&filter);
     if let Some(level) = report.cepstrum_aliasing_db {
-        println!("cepstrum     aliasing changes the spectrum by {level:.1} dB of itself at most");
+        println!("cepstrum     aliasing is {level:.1} dB of the response's energy");
     }
     Ok(())
 }

@@ -26,6 +26,8 @@ from . import cache
 from .machine import BOARD, BenchFailed
 
 CLOCK = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
+# The same date and the same random numbers at each boot, for these decide as well who comes first.
+SAME = ["-rtc", "base=2026-01-01T00:00:00,clock=vm", "-seed", "1"]
 
 
 def in_memory(image):
@@ -50,7 +52,7 @@ def in_memory(image):
 
 def _command(image, initramfs, folder):
     return [
-        "qemu-system-aarch64", *BOARD, *CLOCK, "-smp", "2", "-m", "3072", "-nodefaults", "-display", "none",
+        "qemu-system-aarch64", *BOARD, *CLOCK, *SAME, "-smp", "2", "-m", "3072", "-nodefaults", "-display", "none",
         "-no-user-config", "-no-reboot", "-nic", "none", "-kernel", image.kernel, "-initrd", initramfs,
         "-append", "console=ttyAMA0 rdinit=/sbin/init panic=-1 quiet bench.milestones",
         "-chardev", f"file,id=console,path={folder}/console.log", "-serial", "chardev:console",

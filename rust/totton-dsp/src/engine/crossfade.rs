@@ -12,8 +12,8 @@ use crate::Filter;
 ///
 /// # Cost
 ///
-/// During warm-up and fade both engines run: twice the time of a block, and the
-/// memory of both. [`warm_up`] tells how long the warm-up must be. A sharp filter
+/// During warm-up and fade both engines run: twice the work of a block and the
+/// memory of both; as they share the caches, up to 3.3 times the time was measured. [`warm_up`] tells how long the warm-up must be. A sharp filter
 /// rings long: one of 64,000 taps and minimum phase is down to -20 dB after a twentieth
 /// of its length, to -100 dB after two thirds. `benches/start.rs` measures it.
 ///

@@ -20,6 +20,7 @@ BINARIES = {
     "gpu_upsampler_alsa": "opt/totton_audio/bin",
     "totton-audio-web": "opt/totton_audio/bin",
     "totton-filter": "opt/totton_audio/bin",
+    "totton-headphones": "opt/totton_audio/bin",
 }
 # The bench's filter, for etc/totton-audio/upsampler.d/50-bench.toml: 128 taps a
 # phase, 2 kHz of transition, so that emulation keeps up with the stream.

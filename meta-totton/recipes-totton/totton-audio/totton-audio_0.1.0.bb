@@ -19,6 +19,7 @@ SRC_URI = "\
     file://rust/totton-audio-web \
     file://rust/totton-cuda \
     file://rust/totton-dsp \
+    file://rust/totton-headphones \
     file://rust/totton-protocol \
 "
 require totton-audio-crates.inc
@@ -27,8 +28,8 @@ S = "${UNPACKDIR}/rust"
 
 inherit cargo pkgconfig useradd
 
-# On the build host only the tool that designs filters is needed.
-CARGO_BUILD_FLAGS:append:class-native = " --package totton-dsp"
+# On the build host: the tools that design filters and import headphones.
+CARGO_BUILD_FLAGS:append:class-native = " --package totton-dsp --package totton-headphones"
 
 BINARIES = "${B}/target/${CARGO_TARGET_SUBDIR}"
 
@@ -39,10 +40,12 @@ do_install() {
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/upsampler-bench ${D}/opt/totton_audio/bin/
+    install -m 0755 ${BINARIES}/totton-headphones ${D}/opt/totton_audio/bin/
 }
 
 do_install:class-native() {
     install -D -m 0755 ${BINARIES}/totton-filter ${D}${bindir}/totton-filter
+    install -D -m 0755 ${BINARIES}/totton-headphones ${D}${bindir}/totton-headphones
 }
 
 PACKAGES =+ "totton-audio-gadget gpu-upsampler totton-audio-web totton-filter upsampler-bench"
@@ -63,7 +66,10 @@ RDEPENDS:gpu-upsampler = "alsa-conf totton-audio-conf totton-audio-filters totto
 RRECOMMENDS:gpu-upsampler = "kernel-module-snd-usb-audio"
 
 SUMMARY:totton-audio-web = "The page and the HTTP API of the device"
-FILES:totton-audio-web = "/opt/totton_audio/bin/totton-audio-web"
+FILES:totton-audio-web = "\
+    /opt/totton_audio/bin/totton-audio-web \
+    /opt/totton_audio/bin/totton-headphones \
+"
 RDEPENDS:totton-audio-web = "gpu-upsampler totton-audio-conf"
 
 SUMMARY:totton-filter = "Designs, inspects and converts filters"

@@ -58,15 +58,22 @@ impl Daemon {
         };
         match web::block(move || client.call(command)).await {
             Ok(answer) => answer.map_err(problem),
-            Err(error) => Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "stopping",
-                "The web service is stopping",
-                error.to_string(),
-                "Try again in a moment.",
-            )
-            .retry_after(Duration::from_secs(3))),
+            Err(error) => Err(Problem::stopping(error)),
         }
+    }
+
+    /// Carries out a command that changes something, and says so in the journal.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub async fn order(&self, command: Command) -> Result<Status, Problem> {
+        let said = format!("{command:?}");
+        let answer = self.call(command).await;
+        match &answer {
+            Ok(_) => log::info!("done: {said}"),
+            Err(problem) => log::warn!("not done: {said}: {problem}"),
+        }
+        answer
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Error {
     Thread { name: &'static str, source: std::io::Error },
     #[error("cannot wait for the signals that stop the service: {source}")]
     Signals { source: std::io::Error },
+    #[error("cannot start: {reason}")]
+    Start { reason: String },
     #[error("the HTTP server ended: {source}")]
     Serve { source: std::io::Error },
 }

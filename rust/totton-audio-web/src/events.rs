@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, get, web};
 use futures_util::stream;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -23,7 +23,10 @@ use crate::feed::{self, Events};
 use crate::problem::Problem;
 
 /// Longest silence on a stream.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+pub const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// What then breaks it.
+pub const HEARTBEAT_EVENT: Bytes = Bytes::from_static(b"event: heartbeat\ndata: {}\n\n");
 
 /// What every event stream reads from.
 pub struct Source {
@@ -60,11 +63,16 @@ struct Hello {
     version: &'static str,
 }
 
-/// Opens a stream.
+/// What happens, as server-sent events: `hello`, `telemetry`, `away`, `heartbeat`.
 ///
 /// # Errors
 /// 503 when too many are open.
-pub async fn events(source: web::Data<Source>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(
+    tag = "stream",
+    responses((status = 200, body = totton_protocol::Telemetry, content_type = "text/event-stream"))
+)]
+#[get("/events")]
+pub async fn follow_events(source: web::Data<Source>) -> Result<HttpResponse, Problem> {
     let Ok(place) = Arc::clone(&source.places).try_acquire_owned() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -108,7 +116,7 @@ impl Stream {
                     }
                 }
                 () = tokio::time::sleep(HEARTBEAT) => {
-                    return Some(Bytes::from_static(b"event: heartbeat\ndata: {}\n\n"));
+                    return Some(HEARTBEAT_EVENT);
                 }
             }
         }

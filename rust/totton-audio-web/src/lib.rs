@@ -7,12 +7,16 @@
 //! - [`settings`]: reads `web.toml`, its fragments and the environment, validated
 //! - [`listen`]: the listening sockets
 //! - [`server`]: puts the parts together, serves, stops on SIGTERM
-//! - [`guard`]: who may ask (Host, Origin, content type), and the security headers
-//! - [`api`]: the routes below `/api/v1`
-//! - [`body`]: JSON bodies, limited in size and time
+//! - [`guard`]: who may ask (Host, Origin, content type, how often, password), and
+//!   the security headers
+//! - [`api`]: the routes below `/api/v1`, one file a subject
+//! - [`openapi`]: their description, generated from them
+//! - [`body`]: JSON bodies and uploads, limited in size and time
 //! - [`events`]: server-sent events
 //! - [`daemon`]: asks the audio daemon
 //! - [`feed`]: listens to the audio daemon
+//! - [`device`]: services, board, journal, power, updater
+//! - [`store`]: what the user keeps, in the data folder
 //! - [`problem`]: errors as `application/problem+json`
 //! - [`page`]: the page's files, inside the binary
 //! - [`logging`]: log lines as journald reads them
@@ -21,16 +25,19 @@
 pub mod api;
 pub mod body;
 pub mod daemon;
+pub mod device;
 pub mod error;
 pub mod events;
 pub mod feed;
 pub mod guard;
 pub mod listen;
 pub mod logging;
+pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod server;
 pub mod settings;
+pub mod store;
 
 pub use error::Error;
 pub use settings::{Overrides, Settings};

@@ -7,6 +7,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use flate2::{Compression, Crc, write::GzEncoder};
 
+use crate::openapi::{Description, refuse};
 use crate::problem::Problem;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -74,9 +75,13 @@ impl Page {
 }
 
 /// Sends the file of the request's path: the service for every path that no other has.
-pub async fn file(request: HttpRequest, page: web::Data<Page>) -> HttpResponse {
+pub async fn file(
+    request: HttpRequest,
+    page: web::Data<Page>,
+    description: web::Data<Description>,
+) -> HttpResponse {
     let Some(file) = page.files.iter().find(|file| file.path == request.path()) else {
-        return Problem::not_found(request.path()).error_response();
+        return refuse(&request, &description);
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Problem::method_not_allowed(request.method().as_str(), "GET").error_response();

@@ -8,21 +8,29 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use utoipa_actix_web::AppExt;
 
+use crate::api::headphones::Headphones;
+use crate::api::logs::Readers;
 use crate::body::BodyLimit;
 use crate::daemon::Daemon;
 use crate::error::Error;
 use crate::events::Source;
-use crate::guard::{AllowedHosts, guard};
+use crate::guard::pace::Pace;
+use crate::guard::password::Password;
+use crate::guard::{AllowedHosts, Gate, guard};
+use crate::openapi::Description;
 use crate::page::{self, Page};
+use crate::problem::Problem;
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::{api, feed, listen};
 
 /// Threads that serve; the work is light, and the cores are the audio's.
 const WORKERS: usize = 2;
 
 /// Connections of one worker; a few browsers need a handful each.
-const CONNECTIONS: usize = 512;
+const CONNECTIONS: usize = 256;
 
 /// The headers of a request must be here after so long.
 const HEADERS: Duration = Duration::from_secs(5);
@@ -52,20 +60,49 @@ impl Service {
             .map_err(|source| Error::Serve { source })?;
         let (closing, closed) = watch::channel(false);
         let events = feed::start(settings)?;
-        let source = web::Data::new(Source::new(events, closed, settings.max_event_streams()));
+        let failed = |reason: String| Error::Start { reason };
+        let store = Store::new(settings.data_folder());
+        let password =
+            Password::load(&store).map_err(|problem| failed(problem.detail().to_owned()))?;
+        let gate = web::Data::new(Gate {
+            hosts: AllowedHosts(settings.allowed_hosts()),
+            pace: Pace::default(),
+            password,
+        });
+        let source =
+            web::Data::new(Source::new(events, closed.clone(), settings.max_event_streams()));
+        let readers = web::Data::new(Readers::new(closed));
         let daemon = web::Data::new(Daemon::new(settings));
-        let allowed = web::Data::new(AllowedHosts(settings.allowed_hosts()));
         let limit = web::Data::new(BodyLimit(settings.max_body_bytes()));
-        let page = web::Data::new(Page::new().map_err(|source| Error::Serve { source })?);
+        let headphones = web::Data::new(Headphones::new(&store));
+        let page = web::Data::new(Page::new().map_err(|error| failed(error.to_string()))?);
+        let description =
+            web::Data::new(Description::new().map_err(|error| failed(error.to_string()))?);
+        let (settings, store) = (web::Data::new(settings.clone()), web::Data::new(store));
         let mut server = HttpServer::new(move || {
             App::new()
+                .app_data(gate.clone())
                 .app_data(source.clone())
+                .app_data(readers.clone())
                 .app_data(daemon.clone())
-                .app_data(allowed.clone())
                 .app_data(limit.clone())
+                .app_data(headphones.clone())
                 .app_data(page.clone())
+                .app_data(description.clone())
+                .app_data(settings.clone())
+                .app_data(store.clone())
+                .app_data(web::QueryConfig::default().error_handler(|error, _| {
+                    let action = "Correct the query; /api describes what it may say.";
+                    Problem::not_accepted(error.to_string(), action).into()
+                }))
+                .app_data(web::PathConfig::default().error_handler(|error, _| {
+                    let action = "Load the list again and choose from it.";
+                    Problem::not_accepted(error.to_string(), action).into()
+                }))
                 .wrap(from_fn(guard))
+                .into_utoipa_app()
                 .configure(api::routes)
+                .into_app()
                 .default_service(web::to(page::file))
         })
         .workers(WORKERS)

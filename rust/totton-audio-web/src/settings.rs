@@ -26,6 +26,10 @@ pub struct Settings {
     allowed_hosts: BTreeSet<String>,
     max_body_bytes: usize,
     max_event_streams: usize,
+    data_folder: PathBuf,
+    max_upload_bytes: u64,
+    power_sockets: PathBuf,
+    updater_sockets: PathBuf,
     control: String,
     telemetry: String,
     answer: Duration,
@@ -43,6 +47,10 @@ impl Default for Settings {
                 .into(),
             max_body_bytes: 16 * 1024,
             max_event_streams: 64,
+            data_folder: "/opt/totton_audio/data".into(),
+            max_upload_bytes: 256 * 1024 * 1024,
+            power_sockets: "/run/totton-audio-power".into(),
+            updater_sockets: "/run/swupdate".into(),
             control: endpoint::CONTROL.to_owned(),
             telemetry: endpoint::TELEMETRY.to_owned(),
             answer: Duration::from_secs(2),
@@ -84,6 +92,10 @@ impl Settings {
         set(&mut self.allowed_hosts, file.access.allowed_hosts);
         set(&mut self.max_body_bytes, file.access.max_body_bytes);
         set(&mut self.max_event_streams, file.access.max_event_streams);
+        set(&mut self.data_folder, file.storage.folder);
+        set(&mut self.max_upload_bytes, file.storage.max_upload_bytes);
+        set(&mut self.power_sockets, file.system.power_sockets);
+        set(&mut self.updater_sockets, file.system.updater_sockets);
         set(&mut self.control, file.daemon.control);
         set(&mut self.telemetry, file.daemon.telemetry);
         set(&mut self.answer, file.daemon.answer_seconds);
@@ -117,6 +129,26 @@ impl Settings {
     /// Event streams open at the same time.
     pub fn max_event_streams(&self) -> usize {
         self.max_event_streams
+    }
+
+    /// Where what the user keeps lies: presets, equalisers, filters, the password.
+    pub fn data_folder(&self) -> &Path {
+        &self.data_folder
+    }
+
+    /// The largest filter that may be uploaded, in bytes.
+    pub fn max_upload_bytes(&self) -> u64 {
+        self.max_upload_bytes
+    }
+
+    /// The folder of the sockets on which systemd listens for restart and power off.
+    pub fn power_sockets(&self) -> &Path {
+        &self.power_sockets
+    }
+
+    /// The folder of SWUpdate's sockets.
+    pub fn updater_sockets(&self) -> &Path {
+        &self.updater_sockets
     }
 
     /// ZeroMQ endpoint of the daemon's REP socket.
@@ -257,6 +289,10 @@ mod tests {
             "access.allowed_hosts = [\"*\"]",
             "access.max_body_bytes = 1",
             "access.max_event_streams = 0",
+            "storage.folder = \"data\"",
+            "storage.max_upload_bytes = 1",
+            "system.power_sockets = \"\"",
+            "system.updater_sockets = \"../run\"",
             "daemon.control = \"/run/control.sock\"",
             "daemon.answer_seconds = 0",
             "daemon.silence_seconds = nan",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,6 +17,8 @@ use crate::guard::HostName;
 pub struct File {
     pub listen: Listen,
     pub access: Access,
+    pub storage: Storage,
+    pub system: System,
     pub daemon: Daemon,
 }
 
@@ -33,6 +35,20 @@ pub struct Access {
     pub allowed_hosts: Option<AllowedHosts>,
     pub max_body_bytes: Option<BodyBytes>,
     pub max_event_streams: Option<EventStreams>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    pub folder: Option<Folder>,
+    pub max_upload_bytes: Option<UploadBytes>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct System {
+    pub power_sockets: Option<Folder>,
+    pub updater_sockets: Option<Folder>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -109,6 +125,17 @@ checked!(AllowedHosts, Vec<String>, "Vec<String>", BTreeSet<String>, |found| {
 });
 checked!(BodyBytes, i64, "i64", usize, |found| within(found, 256, 1024 * 1024));
 checked!(EventStreams, i64, "i64", usize, |found| within(found, 1, 1024));
+checked!(UploadBytes, i64, "i64", u64, |found| {
+    within(found, 1024 * 1024, 2 * 1024 * 1024 * 1024).map(|bytes| bytes as u64)
+});
+checked!(Folder, String, "String", PathBuf, |found| {
+    let path = PathBuf::from(&found);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(format!("found {found:?}; accepted: an absolute path"))
+    }
+});
 checked!(Endpoint, String, "String", String, |found| {
     match found.strip_prefix("ipc:///") {
         Some(path) if !path.is_empty() => Ok(found),
@@ -150,6 +177,10 @@ impl File {
             ("access.allowed_hosts", self.access.allowed_hosts.is_none()),
             ("access.max_body_bytes", self.access.max_body_bytes.is_none()),
             ("access.max_event_streams", self.access.max_event_streams.is_none()),
+            ("storage.folder", self.storage.folder.is_none()),
+            ("storage.max_upload_bytes", self.storage.max_upload_bytes.is_none()),
+            ("system.power_sockets", self.system.power_sockets.is_none()),
+            ("system.updater_sockets", self.system.updater_sockets.is_none()),
             ("daemon.control", self.daemon.control.is_none()),
             ("daemon.telemetry", self.daemon.telemetry.is_none()),
             ("daemon.answer_seconds", self.daemon.answer_seconds.is_none()),

@@ -7,10 +7,19 @@
 //!   device (DNS rebinding) gets nothing;
 //! - a request that changes something must come from the page itself: `Origin`,
 //!   where the browser sends it, equals `Host`, and `Sec-Fetch-Site` agrees;
-//! - such a request must be JSON, which a page of another origin cannot send
-//!   without asking first (CORS preflight), and we never answer that with yes.
+//! - its body must be JSON or an octet stream, which a page of another origin
+//!   cannot send without asking first (CORS preflight), and we never answer that
+//!   with yes.
+//!
+//! [`pace`] limits how often one client may ask, [`password`] is the optional
+//! password. The page's own files, `/api/v1/health`, `/api/v1/session` and the
+//! API's description are open without one.
+
+pub mod pace;
+pub mod password;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,7 +28,13 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
+use crate::body::essence;
 use crate::problem::Problem;
+use pace::Pace;
+use password::Password;
+
+/// What a browser without a session may ask for below `/api/v1/`.
+const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/session", "/api/v1/openapi.json"];
 
 /// The page loads nothing from elsewhere and runs no inline script.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -87,17 +102,24 @@ impl AllowedHosts {
     }
 }
 
+/// All that decides whether a request passes.
+pub struct Gate {
+    pub hosts: AllowedHosts,
+    pub pace: Pace,
+    pub password: Password,
+}
+
 /// The middleware: refuses what may not pass, and adds the security headers to
 /// every response, refusals included.
 ///
 /// # Errors
 /// Only those of the services behind it.
 pub async fn guard<B: MessageBody>(
-    allowed: web::Data<AllowedHosts>,
+    gate: web::Data<Gate>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let mut response = match check(&request, &allowed) {
+    let mut response = match check(&request, &gate) {
         Ok(()) => next.call(request).await?.map_into_left_body(),
         Err(problem) => {
             log::warn!("refused {} {}: {problem}", request.method(), request.path());
@@ -114,13 +136,22 @@ pub async fn guard<B: MessageBody>(
     Ok(response)
 }
 
-fn check(request: &ServiceRequest, allowed: &AllowedHosts) -> Result<(), Problem> {
-    let host = check_host(request, allowed)?;
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Ok(());
+fn check(request: &ServiceRequest, gate: &Gate) -> Result<(), Problem> {
+    let host = check_host(request, &gate.hosts)?;
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(peer) = request.peer_addr() {
+        gate.pace.count(peer.ip(), changes, Instant::now())?;
     }
-    check_origin(request.headers(), host)?;
-    check_content_type(request.headers())
+    if changes {
+        check_origin(request.headers(), host)?;
+        check_content_type(request.headers())?;
+    }
+    let path = request.path();
+    let locked = path.starts_with("/api/v1/") && !OPEN.contains(&path);
+    if locked && !gate.password.lets_in(request.headers()) {
+        return Err(password::needed());
+    }
+    Ok(())
 }
 
 /// The host that the request is for, when it is one of ours.
@@ -171,10 +202,9 @@ fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), Problem> {
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let found =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = found.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
+    let found = essence(headers);
+    let accepted = ["application/json", "application/octet-stream"];
+    if accepted.iter().any(|accepted| found.eq_ignore_ascii_case(accepted)) {
         return Ok(());
     }
     Err(Problem::new(
@@ -182,7 +212,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
         "json-needed",
         "The request must be JSON",
         format!("the content type is {found:?}"),
-        "Send Content-Type: application/json.",
+        "Send Content-Type: application/json; a file goes as application/octet-stream.",
     ))
 }
 

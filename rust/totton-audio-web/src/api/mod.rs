@@ -1,0 +1,35 @@
+//! The routes below `/api/v1`, one file for each subject. Each handler states what
+//! it takes and gives; [`crate::openapi`] collects that into the API's description.
+
+pub mod headphones;
+pub mod logs;
+pub mod session;
+pub mod stream;
+pub mod system;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Adds every route.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(
+        scope::scope("/api/v1")
+            .configure(stream::routes)
+            .configure(headphones::routes)
+            .configure(system::routes)
+            .configure(logs::routes)
+            .configure(session::routes)
+            .service(crate::openapi::get_description),
+    );
+}
+
+/// The body of a request that needs no words: `{}`.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// The answer where there is nothing to tell: `{}`.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Done {}

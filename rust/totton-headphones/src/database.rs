@@ -1,0 +1,278 @@
+//! The database in memory, linked and searched.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+use crate::error::Error;
+use crate::record::{Band, Entry, Record, Shape};
+
+/// The most bytes of a database when unpacked: OPRA has about 20 MB.
+pub const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// A headphone with its equalisers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Product {
+    /// OPRA's id, `vendor::product`.
+    pub id: String,
+    /// The maker's name.
+    pub vendor: String,
+    /// The headphone's name.
+    pub name: String,
+    /// `over_the_ear`, `on_ear`, `in_ear`, `earbuds` or empty.
+    pub form: String,
+    /// Its equalisers; at least one.
+    pub curves: Vec<Curve>,
+    /// Lower-case words of maker and name, for the search.
+    words: String,
+}
+
+/// One equaliser.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// OPRA's id, `vendor:product::curve`.
+    pub id: String,
+    /// Who made it: to be shown with it.
+    pub author: String,
+    /// Target, measurement and the like.
+    pub details: String,
+    /// Where it comes from.
+    pub link: Option<String>,
+    /// Gain before the bands in dB.
+    pub gain_db: f64,
+    /// The bands, the most important first.
+    pub bands: Vec<Band>,
+}
+
+/// All headphones that have an equaliser.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Database {
+    products: Vec<Product>,
+}
+
+impl Database {
+    /// Reads `database_v1.jsonl` as OPRA distributes it, plain or gzipped.
+    ///
+    /// # Errors
+    /// When it cannot be read, a line is not understood, or nothing is in it.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
+        let mut file = BufReader::new(File::open(path).map_err(io)?);
+        let gzipped = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+        let content: Box<dyn Read> =
+            if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let mut lines = BufReader::new(content.take(LARGEST));
+        let (mut records, mut number, mut total) = (Vec::new(), 0, 0);
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let bytes = lines.read_line(&mut line).map_err(io)?;
+            if bytes == 0 {
+                break;
+            }
+            (number, total) = (number + 1, total + bytes as u64);
+            if total >= LARGEST {
+                return Err(Error::TooLarge { path: path.to_owned(), limit: LARGEST });
+            }
+            if !line.trim().is_empty() {
+                records.push(serde_json::from_str(&line).map_err(|error| Error::Line {
+                    path: path.to_owned(),
+                    line: number,
+                    reason: error.to_string(),
+                })?);
+            }
+        }
+        let database = Self::from_records(records);
+        if database.products.is_empty() {
+            return Err(Error::Empty { path: path.to_owned() });
+        }
+        Ok(database)
+    }
+
+    /// Links the records: curves to products to vendors. What has no partner, and
+    /// what is no parametric equaliser, is left out.
+    pub fn from_records(records: Vec<Record>) -> Self {
+        let (mut vendors, mut curves) = (HashMap::new(), HashMap::<String, Vec<Curve>>::new());
+        let mut infos = Vec::new();
+        for Record { id, entry } in records {
+            match entry {
+                Entry::Vendor(vendor) => {
+                    vendors.insert(id, vendor.name);
+                }
+                Entry::Product(info) => infos.push((id, info)),
+                Entry::Eq(eq) if eq.kind == "parametric_eq" => {
+                    curves.entry(eq.product_id).or_default().push(Curve {
+                        id,
+                        author: eq.author,
+                        details: eq.details.unwrap_or_default(),
+                        link: eq.link,
+                        gain_db: eq.parameters.gain_db,
+                        bands: eq.parameters.bands,
+                    });
+                }
+                Entry::Eq(_) => {}
+            }
+        }
+        let mut products: Vec<_> = infos
+            .into_iter()
+            .filter_map(|(id, info)| {
+                let vendor = vendors.get(&info.vendor_id)?.clone();
+                let curves = curves.remove(&id)?;
+                let words = normal(&format!("{vendor} {}", info.name));
+                Some(Product { id, vendor, name: info.name, form: info.subtype, curves, words })
+            })
+            .collect();
+        products.sort_by(|a, b| a.words.cmp(&b.words));
+        Self { products }
+    }
+
+    /// All headphones, by maker and name.
+    pub fn products(&self) -> &[Product] {
+        &self.products
+    }
+
+    /// How many equalisers there are.
+    pub fn curves(&self) -> usize {
+        self.products.iter().map(|product| product.curves.len()).sum()
+    }
+
+    /// One headphone by its id.
+    pub fn product(&self, id: &str) -> Option<&Product> {
+        self.products.iter().find(|product| product.id == id)
+    }
+
+    /// One equaliser by its id, with its headphone.
+    pub fn curve(&self, id: &str) -> Option<(&Product, &Curve)> {
+        self.products.iter().find_map(|product| {
+            let curve = product.curves.iter().find(|curve| curve.id == id)?;
+            Some((product, curve))
+        })
+    }
+
+    /// The headphones that have every word of `text`, the nearest first, at most
+    /// `limit`, and how many there are in all. Spaces and hyphens do not matter:
+    /// "hd650" finds "HD 650".
+    pub fn search(&self, text: &str, limit: usize) -> (Vec<&Product>, usize) {
+        let text = normal(text);
+        let wanted: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+        let squeezed = text.replace(' ', "");
+        let mut found: Vec<_> = self
+            .products
+            .iter()
+            .filter_map(|product| Some((rank(product, &wanted, &squeezed)?, product)))
+            .collect();
+        found.sort_by_key(|(rank, product)| (*rank, product.words.len()));
+        let total = found.len();
+        (found.into_iter().take(limit).map(|(_, product)| product).collect(), total)
+    }
+}
+
+/// How near a product is: 0 is the name itself. None when a word is missing.
+fn rank(product: &Product, wanted: &[&str], squeezed: &str) -> Option<u8> {
+    let words = &product.words;
+    let together = words.replace(' ', "");
+    if together == squeezed || normal(&product.name).replace(' ', "") == squeezed {
+        return Some(0);
+    }
+    let starts = |word: &&str| words.split(' ').any(|have| have.starts_with(word));
+    if wanted.iter().all(starts) {
+        return Some(1);
+    }
+    if together.contains(squeezed) {
+        return Some(2);
+    }
+    wanted.iter().all(|word| together.contains(word)).then_some(3)
+}
+
+/// Lower-case words of letters and digits with one space between.
+fn normal(text: &str) -> String {
+    let mut words = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() {
+            words.extend(c.to_lowercase());
+        } else if !words.is_empty() && !words.ends_with(' ') {
+            words.push(' ');
+        }
+    }
+    words.truncate(words.trim_end().len());
+    words
+}
+
+impl Curve {
+    /// The text of Equalizer APO that says the same.
+    ///
+    /// # Errors
+    /// The band that it cannot say: a slope of 6, 18 or 30 dB an octave.
+    pub fn text(&self) -> Result<String, String> {
+        use std::fmt::Write;
+        let mut text = format!("Preamp: {} dB\n", self.gain_db);
+        let mut number = 0;
+        for band in &self.bands {
+            for (kind, gain, q) in filters(band)? {
+                number += 1;
+                let _ = write!(text, "Filter {number}: ON {kind} Fc {} Hz", band.frequency);
+                if let Some(gain) = gain {
+                    let _ = write!(text, " Gain {gain} dB");
+                }
+                let _ = writeln!(text, " Q {q}");
+            }
+        }
+        Ok(text)
+    }
+}
+
+type Filter = (&'static str, Option<f64>, f64);
+
+fn filters(band: &Band) -> Result<Vec<Filter>, String> {
+    let q = band.q.unwrap_or(std::f64::consts::FRAC_1_SQRT_2);
+    let with_gain = |kind| Ok(vec![(kind, Some(band.gain_db), q)]);
+    match band.shape {
+        Shape::PeakDip => with_gain("PK"),
+        Shape::LowShelf => with_gain("LSC"),
+        Shape::HighShelf => with_gain("HSC"),
+        Shape::BandPass => Ok(vec![("BP", None, q)]),
+        Shape::BandStop => Ok(vec![("NO", None, q)]),
+        Shape::LowPass => butterworth("LPQ", band),
+        Shape::HighPass => butterworth("HPQ", band),
+    }
+}
+
+/// A Butterworth of even order N is N/2 second-order filters with the qualities
+/// 1 / (2 cos((2k + 1) pi / 2N)).
+fn butterworth(kind: &'static str, band: &Band) -> Result<Vec<Filter>, String> {
+    let slope = band.slope.unwrap_or(12.0);
+    let order = slope / 6.0;
+    if order % 2.0 != 0.0 || !(2.0..=6.0).contains(&order) {
+        return Err(format!("a slope of {slope} dB an octave at {} Hz", band.frequency));
+    }
+    let angle = |k: f64| (2.0 * k + 1.0) * std::f64::consts::PI / (2.0 * order);
+    Ok((0..(order / 2.0) as u32)
+        .map(|k| (kind, None, 1.0 / (2.0 * angle(f64::from(k)).cos())))
+        .collect())
+}
+
+/// Writes records as gzipped lines; the file appears under its name when it is whole.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn save(records: &[Record], path: &Path) -> Result<(), Error> {
+    let part = path.with_extension("part");
+    let write = || {
+        let mut file = GzEncoder::new(BufWriter::new(File::create(&part)?), Compression::best());
+        for record in records {
+            serde_json::to_writer(&mut file, record)?;
+            file.write_all(b"\n")?;
+        }
+        file.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    write().map_err(|source| {
+        let _ = std::fs::remove_file(&part);
+        Error::Io { path: path.to_owned(), action: "write", source }
+    })
+}

@@ -1,111 +1,183 @@
-// The page: live events → what is known → what is shown.
+// The page: live events → what is known → the view that is open.
 
-import { Controls } from "/controls.js";
+import { h, say } from "/dom.js";
+import { get, send } from "/api.js";
 import { listen } from "/live.js";
-import { Meters } from "/meters.js";
-import { preferredLanguage, rememberLanguage, textsOf } from "/texts.js";
-import { showHealth, showPath, showState, translate } from "/view.js";
+import { hide, words } from "/notice.js";
+import { follow, known, tell } from "/state.js";
+import { choose, language, texts, translate } from "/texts.js";
+import * as listenView from "/listen.js";
 
-// Numbers that run are read twice a second.
-const HEALTH_EVERY_MS = 500;
 const SILENT_DB = -100;
-const SILENT_AFTER_MS = 2000;
 
-let language = preferredLanguage();
-const texts = () => textsOf(language);
+// The first view comes with the page, the others when they are opened.
+const VIEWS = {
+  listen: () => listenView,
+  sound: () => import("/sound.js"),
+  spectrum: () => import("/spectrum.js"),
+  system: () => import("/system.js"),
+  update: () => import("/update.js"),
+};
 
-const controls = new Controls(texts);
-const inputMeters = new Meters(document.getElementById("input-meters"));
-const outputMeters = new Meters(document.getElementById("output-meters"));
+const root = document.getElementById("view");
+const state = document.getElementById("state");
+let open = { close() {} };
+let opening = 0;
 
-// What is known. `link` is connecting, live, away (the daemon) or offline (the box).
-let link = "connecting";
-let telemetry = null;
-let knownAt = 0;
-let reason = null;
-let loudAt = 0;
-let healthAt = -Infinity;
-let version = null;
+const wanted = () => {
+  const name = location.hash.slice(1).split("/")[0];
+  return name in VIEWS ? name : "listen";
+};
 
-function hintWhileStreaming(status, now) {
-  if (status.sound.mute) return texts().hintMuted;
-  return now - loudAt > SILENT_AFTER_MS ? texts().hintSilent : null;
-}
-
-function show(now = performance.now()) {
-  const heading = document.querySelector('[data-testid="state"]');
-  const status = telemetry?.status ?? null;
-  const state = link === "live" ? status.state : link;
-  // For tests the box that cannot be reached is away, too.
-  heading.dataset.state = link === "offline" ? "away" : state;
-  document.body.dataset.link = link;
-  document.body.dataset.state = state;
-  if (link === "live") {
-    const hint = state === "streaming" ? hintWhileStreaming(status, now) : null;
-    showState(state, hint, state === "streaming" ? null : status.message, texts());
-  } else {
-    const stale = telemetry && texts().stale(Math.round((now - knownAt) / 1000));
-    const hint = [texts().states[state][1], stale].filter(Boolean).join(language === "ja" ? "" : " ");
-    showState(state, hint, link === "away" ? reason : null, texts());
+async function show(focus) {
+  const name = wanted();
+  const turn = (opening += 1);
+  for (const link of document.querySelectorAll("[data-view]")) {
+    link.ariaCurrent = link.dataset.view === name ? "page" : null;
+    say(link.querySelector("span"), texts().views[link.dataset.view]);
   }
-  controls.enable(link === "live");
-  if (now - healthAt > HEALTH_EVERY_MS) {
-    healthAt = now;
-    showHealth(status, language, texts());
+  const view = await VIEWS[name]();
+  // Another view was asked for while this one was on its way.
+  if (turn !== opening) return;
+  open.close();
+  const content = h("div", { class: `view ${name}`, test: `view-${name}` });
+  open = view.open(content);
+  root.replaceChildren(content);
+  document.body.dataset.view = name;
+  if (focus) {
+    root.focus({ preventScroll: true });
+    scrollTo(0, 0);
   }
-  if (!status) return;
-  showPath(status, language, texts());
-  controls.show(status);
+  link();
 }
 
-function lose(to, why) {
-  link = to;
-  reason = why;
-  inputMeters.clear();
-  outputMeters.clear();
-  show();
+/** What is said of the link and the stream, everywhere. */
+function link() {
+  const status = known.telemetry?.status;
+  const now = known.link === "live" ? status.state : known.link;
+  // For tests a box that cannot be reached is away, too.
+  state.dataset.state = known.link === "offline" ? "away" : now;
+  document.body.dataset.link = known.link;
+  document.body.dataset.state = now;
+  say(state, texts().states[now]?.[0] ?? now);
+  document.title = `${state.textContent} · Totton Audio`;
 }
 
-function choose(chosen) {
-  language = chosen;
-  translate(language, texts());
-  inputMeters.translate(texts().fromPc, texts());
-  outputMeters.translate(texts().toDac, texts());
-  healthAt = -Infinity;
-  show();
+function lost(to, reason) {
+  known.link = to;
+  known.reason = reason;
+  link();
+  tell("link");
 }
 
-for (const button of document.querySelectorAll("[data-language]")) {
-  button.addEventListener("click", () => {
-    rememberLanguage(button.dataset.language);
-    choose(button.dataset.language);
+function speak() {
+  document.documentElement.lang = language();
+  translate(document.body);
+  document.getElementById("language").value = language();
+  const theme = document.getElementById("theme");
+  theme.replaceChildren(...Object.entries(texts().themes).map(([value, text]) => h("option", { value }, text)));
+  theme.value = document.documentElement.dataset.theme ?? "auto";
+  show(false);
+}
+
+function paint(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+function remember(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // Then it is chosen anew next time.
+  }
+}
+
+try {
+  paint(localStorage.getItem("theme") ?? "auto");
+} catch {
+  // Storage may be forbidden; the system's theme will do.
+}
+document.getElementById("theme").addEventListener("change", ({ target }) => {
+  paint(target.value);
+  remember("theme", target.value);
+  tell("theme");
+});
+document.getElementById("language").addEventListener("change", ({ target }) => {
+  choose(target.value);
+  speak();
+});
+document.getElementById("dismiss").addEventListener("click", hide);
+addEventListener("hashchange", () => show(true));
+speak();
+
+let asked = false;
+
+/** Asks for the password, when the box has one and does not know this browser. */
+async function unlock() {
+  if (asked) return;
+  asked = true;
+  const session = await get("session").catch(() => null);
+  if (!session || session.open) {
+    asked = false;
+    return;
+  }
+  const problem = h("p", { class: "problem", role: "alert" });
+  const password = h("input", { type: "password", autocomplete: "current-password", required: true, "aria-label": texts().password, test: "login-password" });
+  const form = h("form", {},
+    h("h2", { id: "login-title" }, texts().logInTitle), h("p", {}, texts().logInAbout), password, problem,
+    h("div", { class: "row end" }, h("button", { class: "primary", test: "login" }, texts().logIn)));
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "login-title", test: "login-dialog" }, form);
+  dialog.addEventListener("cancel", (event) => event.preventDefault());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await send("POST", "session", { password: password.value });
+      dialog.close();
+      dialog.remove();
+      asked = false;
+      dispatchEvent(new Event("unlocked"));
+      show(false);
+    } catch (refused) {
+      const { title, detail } = words(refused);
+      problem.textContent = `${title} ${detail}`;
+      password.select();
+    }
   });
+  document.body.append(dialog);
+  dialog.showModal();
 }
-choose(language);
+addEventListener("password-needed", unlock);
+unlock();
 
 listen({
   hello(message) {
     // The service was updated: its page, too.
-    if (version !== null && version !== message.version) location.reload();
-    version = message.version;
-    document.querySelector('[data-testid="version"]').textContent = version;
+    if (known.version !== null && known.version !== message.version) location.reload();
+    known.version = message.version;
+    tell("version");
   },
   telemetry(message) {
     const now = performance.now();
-    if (link !== "live") loudAt = now;
-    link = "live";
-    telemetry = message;
-    knownAt = now;
-    if (message.levels.input_peak_dbfs.some((peak) => peak > SILENT_DB)) loudAt = now;
-    inputMeters.show(message.levels.input_peak_dbfs, now);
-    outputMeters.show(message.levels.output_peak_dbfs, now);
-    show(now);
+    const before = known.link;
+    if (before !== "live") known.loudAt = now;
+    known.link = "live";
+    known.telemetry = message;
+    known.knownAt = now;
+    if (message.levels.input_peak_dbfs.some((peak) => peak > SILENT_DB)) known.loudAt = now;
+    follow(message.status.settings?.revision);
+    link();
+    if (before !== "live") tell("link");
+    tell("telemetry", message);
   },
-  away({ reason: why, action }) {
-    lose("away", `${why.charAt(0).toUpperCase()}${why.slice(1)}. ${action}`);
+  away({ reason, action }) {
+    lost("away", `${reason.charAt(0).toUpperCase()}${reason.slice(1)}. ${action}`);
   },
-  offline: () => lose("offline", null),
+  offline() {
+    lost("offline", null);
+    unlock();
+  },
 });
 
 // How long ago the shown values were known.
-setInterval(() => link !== "live" && show(), 1000);
+setInterval(() => known.link !== "live" && tell("link"), 1000);

@@ -43,4 +43,6 @@ export function listen(on) {
     if (silent || (source.readyState === EventSource.CLOSED && offline)) open();
   }, CHECK_MS);
   addEventListener("online", open);
+  // A box that has just been unlocked refused the stream before.
+  addEventListener("unlocked", open);
 }

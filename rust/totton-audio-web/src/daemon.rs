@@ -5,8 +5,9 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::web;
 use tokio::sync::Semaphore;
-use totton_protocol::{Client, ClientError, Command, ErrorCode, Status};
+use totton_protocol::{Answer, Client, ClientError, Command, ErrorCode, Status};
 
+use crate::api::settings::Current;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
@@ -35,13 +36,13 @@ impl Daemon {
         }
     }
 
-    /// Sends one command and waits for the status after it.
+    /// Sends one command and waits for its answer.
     ///
     /// # Errors
     /// 503 while the daemon is away or too many wait for it, 422 for a value out
     /// of range, 409 when it cannot do it, 502 when the two are not understood
     /// by each other.
-    pub async fn call(&self, command: Command) -> Result<Status, Problem> {
+    pub async fn ask(&self, command: Command) -> Result<Answer, Problem> {
         let Ok(_place) = self.places.try_acquire() else {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -52,20 +53,26 @@ impl Daemon {
             )
             .retry_after(Duration::from_secs(1)));
         };
-        let client = match command {
-            Command::Reload | Command::RestartStream => self.slow.clone(),
-            _ => self.quick.clone(),
-        };
-        match web::block(move || client.call(command)).await {
-            Ok(answer) => answer.map_err(problem),
-            Err(error) => Err(Problem::stopping(error)),
+        let client = self.client(&command);
+        web::block(move || ask(&client, command)).await.map_err(Problem::stopping)?
+    }
+
+    /// Sends a command that is answered with the status.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn call(&self, command: Command) -> Result<Status, Problem> {
+        let name = command.name();
+        match self.ask(command).await? {
+            Answer::Status { status } => Ok(*status),
+            answer => Err(unexpected(name, answer)),
         }
     }
 
     /// Carries out a command that changes something, and says so in the journal.
     ///
     /// # Errors
-    /// As [`call`](Self::call).
+    /// As [`ask`](Self::ask).
     pub async fn order(&self, command: Command) -> Result<Status, Problem> {
         let said = format!("{command:?}");
         let answer = self.call(command).await;
@@ -75,6 +82,67 @@ impl Daemon {
         }
         answer
     }
+
+    /// Sends a command that is answered with the settings.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn settings(&self, command: Command) -> Result<Current, Problem> {
+        let name = command.name();
+        match self.ask(command).await? {
+            Answer::Settings { settings, revision } => {
+                Ok(Current { settings: *settings, revision })
+            }
+            answer => Err(unexpected(name, answer)),
+        }
+    }
+
+    /// Changes settings by a merge patch, on a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn change_waiting(&self, changes: serde_json::Value) -> Result<(), Problem> {
+        let serde_json::Value::Object(changes) = changes else { return Ok(()) };
+        let command = Command::ChangeSettings { changes };
+        ask(&self.client(&command), command).map(drop)
+    }
+
+    /// Puts other settings in place of all, on a thread that may wait.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn replace_waiting(&self, settings: totton_protocol::Settings) -> Result<(), Problem> {
+        let command = Command::ReplaceSettings { settings: Box::new(settings) };
+        ask(&self.client(&command), command).map(drop)
+    }
+
+    /// What loads a filter or opens a device takes its time.
+    fn client(&self, command: &Command) -> Client {
+        match command {
+            Command::Status
+            | Command::Settings
+            | Command::SetMute { .. }
+            | Command::SetGain { .. } => self.quick.clone(),
+            _ => self.slow.clone(),
+        }
+    }
+}
+
+fn ask(client: &Client, command: Command) -> Result<Answer, Problem> {
+    let by_a_user =
+        matches!(command, Command::ChangeSettings { .. } | Command::ReplaceSettings { .. });
+    client.ask(command).map_err(|error| match error {
+        // What is no setting came from the one who asked this service.
+        ClientError::Refused { code: ErrorCode::BadRequest, message, .. } if by_a_user => {
+            Problem::not_accepted(message, "Correct the setting that the detail names.")
+        }
+        error => problem(error),
+    })
+}
+
+/// The daemon's answer is for another question.
+pub fn unexpected(command: &'static str, answer: Answer) -> Problem {
+    problem(ClientError::Unexpected { command, answer: Box::new(answer) })
 }
 
 fn problem(error: ClientError) -> Problem {
@@ -95,10 +163,10 @@ fn problem(error: ClientError) -> Problem {
             detail,
             "Send a value within the range that the detail names.",
         ),
-        ClientError::Refused {
-            code: ErrorCode::Failed | ErrorCode::BadFilter | ErrorCode::BadEqualiser,
-            ..
-        } => Problem::new(
+        ClientError::Refused { code: ErrorCode::BadEqualiser | ErrorCode::BadFilter, .. } => {
+            Problem::not_accepted(detail, "Correct what the detail names; what was in force stays.")
+        }
+        ClientError::Refused { code: ErrorCode::Failed, .. } => Problem::new(
             StatusCode::CONFLICT,
             "daemon-failed",
             "The audio daemon could not do it",

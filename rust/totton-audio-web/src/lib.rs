@@ -16,6 +16,7 @@
 //! - [`daemon`]: asks the audio daemon
 //! - [`feed`]: listens to the audio daemon
 //! - [`device`]: services, board, journal, power, updater
+//! - [`equaliser`], [`plot`]: equaliser profiles; what a filter does, in points
 //! - [`store`]: what the user keeps, in the data folder
 //! - [`problem`]: errors as `application/problem+json`
 //! - [`page`]: the page's files, inside the binary
@@ -26,6 +27,7 @@ pub mod api;
 pub mod body;
 pub mod daemon;
 pub mod device;
+pub mod equaliser;
 pub mod error;
 pub mod events;
 pub mod feed;
@@ -34,6 +36,7 @@ pub mod listen;
 pub mod logging;
 pub mod openapi;
 pub mod page;
+pub mod plot;
 pub mod problem;
 pub mod server;
 pub mod settings;

@@ -25,6 +25,12 @@ use crate::problem::{self, Problem};
     ),
     tags(
         (name = "stream", description = "What plays, and what is done to it at once"),
+        (name = "settings", description = "What a listener sets, and the DACs"),
+        (name = "equaliser", description = "Two equalisers to compare, and kept ones"),
+        (name = "filters", description = "The filters: list, upload, plot"),
+        (name = "presets", description = "The sound under a name"),
+        (name = "backup", description = "Everything that a user has set, in one file"),
+        (name = "update", description = "A signed bundle, by SWUpdate"),
         (name = "headphones", description = "Headphone equalisers of OPRA, CC BY-SA 4.0"),
         (name = "system", description = "The device: services, board, power"),
         (name = "logs", description = "The journal"),

@@ -24,14 +24,35 @@ macro_rules! file {
 /// Path, content, media type. No path of a client reaches the file system.
 const FILES: &[(&str, &[u8], &str)] = &[
     file!("/", "index.html", HTML),
+    file!("/api", "api.html", HTML),
     file!("/style.css", "style.css", CSS),
+    file!("/views.css", "views.css", CSS),
     file!("/icon.svg", "icon.svg", SVG),
+    file!("/api.js", "api.js", JAVASCRIPT),
     file!("/app.js", "app.js", JAVASCRIPT),
-    file!("/controls.js", "controls.js", JAVASCRIPT),
+    file!("/bands.js", "bands.js", JAVASCRIPT),
+    file!("/description.js", "description.js", JAVASCRIPT),
+    file!("/dom.js", "dom.js", JAVASCRIPT),
+    file!("/en.js", "en.js", JAVASCRIPT),
+    file!("/equaliser.js", "equaliser.js", JAVASCRIPT),
+    file!("/filters.js", "filters.js", JAVASCRIPT),
+    file!("/format.js", "format.js", JAVASCRIPT),
+    file!("/headphones.js", "headphones.js", JAVASCRIPT),
+    file!("/ja.js", "ja.js", JAVASCRIPT),
+    file!("/listen.js", "listen.js", JAVASCRIPT),
     file!("/live.js", "live.js", JAVASCRIPT),
+    file!("/logs.js", "logs.js", JAVASCRIPT),
     file!("/meters.js", "meters.js", JAVASCRIPT),
+    file!("/notice.js", "notice.js", JAVASCRIPT),
+    file!("/plot.js", "plot.js", JAVASCRIPT),
+    file!("/presets.js", "presets.js", JAVASCRIPT),
+    file!("/sound.js", "sound.js", JAVASCRIPT),
+    file!("/spectrum.js", "spectrum.js", JAVASCRIPT),
+    file!("/state.js", "state.js", JAVASCRIPT),
+    file!("/system.js", "system.js", JAVASCRIPT),
     file!("/texts.js", "texts.js", JAVASCRIPT),
-    file!("/view.js", "view.js", JAVASCRIPT),
+    file!("/update.js", "update.js", JAVASCRIPT),
+    file!("/volume.js", "volume.js", JAVASCRIPT),
 ];
 
 /// One file, ready to send in both encodings.
@@ -128,7 +149,11 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("static");
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
+            let path = match name.as_str() {
+                "index.html" => "/".to_owned(),
+                "api.html" => "/api".to_owned(),
+                name => format!("/{name}"),
+            };
             assert!(FILES.iter().any(|file| file.0 == path), "{name} is in static/, not in FILES");
         }
     }

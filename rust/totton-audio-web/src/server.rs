@@ -10,8 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 
+use crate::api::equaliser::Turn;
 use crate::api::headphones::Headphones;
 use crate::api::logs::Readers;
+use crate::api::update::Update;
 use crate::body::BodyLimit;
 use crate::daemon::Daemon;
 use crate::error::Error;
@@ -21,6 +23,7 @@ use crate::guard::password::Password;
 use crate::guard::{AllowedHosts, Gate, guard};
 use crate::openapi::Description;
 use crate::page::{self, Page};
+use crate::plot::Plots;
 use crate::problem::Problem;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -75,6 +78,8 @@ impl Service {
         let daemon = web::Data::new(Daemon::new(settings));
         let limit = web::Data::new(BodyLimit(settings.max_body_bytes()));
         let headphones = web::Data::new(Headphones::new(&store));
+        let (plots, turn) = (web::Data::new(Plots::default()), web::Data::new(Turn::default()));
+        let update = web::Data::new(Update::new(settings));
         let page = web::Data::new(Page::new().map_err(|error| failed(error.to_string()))?);
         let description =
             web::Data::new(Description::new().map_err(|error| failed(error.to_string()))?);
@@ -87,6 +92,9 @@ impl Service {
                 .app_data(daemon.clone())
                 .app_data(limit.clone())
                 .app_data(headphones.clone())
+                .app_data(plots.clone())
+                .app_data(turn.clone())
+                .app_data(update.clone())
                 .app_data(page.clone())
                 .app_data(description.clone())
                 .app_data(settings.clone())

@@ -36,7 +36,11 @@ impl Readers {
         Self { places: Arc::new(Semaphore::new(AT_ONCE)), closing }
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// 503 when too many read.
+    pub fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,11 +1,18 @@
 //! The routes below `/api/v1`, one file for each subject. Each handler states what
 //! it takes and gives; [`crate::openapi`] collects that into the API's description.
 
+pub mod backup;
+pub mod diagnostics;
+pub mod equaliser;
+pub mod filters;
 pub mod headphones;
 pub mod logs;
+pub mod presets;
 pub mod session;
+pub mod settings;
 pub mod stream;
 pub mod system;
+pub mod update;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,9 +24,16 @@ pub fn routes(config: &mut ServiceConfig) {
     config.service(
         scope::scope("/api/v1")
             .configure(stream::routes)
+            .configure(settings::routes)
+            .configure(equaliser::routes)
             .configure(headphones::routes)
+            .configure(filters::routes)
+            .configure(presets::routes)
+            .configure(backup::routes)
             .configure(system::routes)
             .configure(logs::routes)
+            .configure(diagnostics::routes)
+            .configure(update::routes)
             .configure(session::routes)
             .service(crate::openapi::get_description),
     );

@@ -7,14 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use totton_dsp::{DesignSpec, Phase, design};
 use totton_protocol::{
-    Command, Counters, Device, Engine, ErrorCode, Levels, PROTOCOL_VERSION, Reply, Request, Sound,
-    State, Status, Telemetry,
+    Answer, Command, Counters, Dac, Device, Drift, DriftMethod, Engine, ErrorCode, FilterChoice,
+    FilterFile, Gain, Headroom, Latency, Levels, Memory, PROTOCOL_VERSION, RealTime, Reply,
+    Request, Settings, SettingsState, Sound, State, Status, Telemetry, settings,
 };
 
 /// What the double does and remembers, shared with its thread.
 pub struct Shared {
     pub status: Status,
+    pub settings: Settings,
+    pub filters: Vec<FilterChoice>,
     /// Every command that came, in order.
     pub commands: Vec<Command>,
     /// Answer to every command but `status`, instead of carrying it out.
@@ -52,6 +56,8 @@ impl Double {
 
         let shared = Arc::new(Mutex::new(Shared {
             status: streaming(),
+            settings: Settings { sound: streaming().sound, ..Settings::default() },
+            filters: filters(folder),
             commands: Vec::new(),
             refusal: None,
             delay: Duration::ZERO,
@@ -96,6 +102,7 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
     let delay = shared.lock().unwrap().delay;
     std::thread::sleep(delay);
     let mut shared = shared.lock().unwrap();
+    let shared = &mut *shared;
     shared.commands.push(request.command.clone());
     match (request.command, &shared.refusal) {
         (Command::Status, _) => {}
@@ -104,14 +111,120 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         }
         (Command::Reload, None) => shared.status.counters.reloads += 1,
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
-        (Command::SetMute { mute }, None) => shared.status.sound.mute = mute,
-        (Command::SetGain { gain_db }, None) => shared.status.sound.gain_db = gain_db,
+        (Command::SetMute { mute }, None) => shared.settings.sound.mute = mute,
+        (Command::SetGain { gain_db }, None) => shared.settings.sound.gain_db = gain_db,
+        (Command::Settings, None) => return told(shared),
+        (Command::ReplaceSettings { settings }, None) => return take(shared, *settings),
+        (Command::ChangeSettings { changes }, None) => {
+            let mut value = serde_json::to_value(&shared.settings).unwrap();
+            settings::merge(&mut value, serde_json::Value::Object(changes));
+            return match serde_json::from_value(value) {
+                Ok(settings) => take(shared, settings),
+                Err(error) => Reply::error(ErrorCode::BadRequest, error.to_string()),
+            };
+        }
+        (Command::Dacs, None) => return Reply::Ok(Answer::Dacs { dacs: dacs() }),
+        (Command::Filters, None) => {
+            return Reply::Ok(Answer::Filters { filters: shared.filters.clone() });
+        }
         (command, None) => {
             let message = format!("the double does not know {}", command.name());
             return Reply::error(ErrorCode::Failed, message);
         }
     }
+    in_force(shared);
     Reply::status(shared.status.clone())
+}
+
+fn take(shared: &mut Shared, settings: Settings) -> Reply {
+    if let Err(error) = settings.check() {
+        return error.into();
+    }
+    if let Some(equaliser) = &settings.equaliser
+        && !equaliser.text.starts_with("Preamp:")
+    {
+        return Reply::error(ErrorCode::BadEqualiser, "line 1: expected is Preamp:");
+    }
+    shared.settings = settings;
+    shared.status.settings.revision += 1;
+    in_force(shared);
+    told(shared)
+}
+
+fn told(shared: &Shared) -> Reply {
+    Reply::Ok(Answer::Settings {
+        settings: Box::new(shared.settings.clone()),
+        revision: shared.status.settings.revision,
+    })
+}
+
+/// The settings as they show in the status.
+fn in_force(shared: &mut Shared) {
+    let (status, settings) = (&mut shared.status, &shared.settings);
+    status.sound = settings.sound;
+    let headroom_db = match settings.sound.headroom {
+        Headroom::Off => 0.0,
+        Headroom::Fixed => -settings.sound.headroom_db,
+        Headroom::WorstCase => -9.2,
+    };
+    let total_db = settings.sound.gain_db + headroom_db;
+    status.gain = Gain { headroom_db, total_db, muted: settings.sound.mute };
+    if let Some(engine) = &mut status.engine {
+        engine.equaliser = settings.equaliser.as_ref().map(|equaliser| equaliser.name.clone());
+        engine.worst_case_gain_db = Some(9.2);
+    }
+}
+
+/// A short filter of each phase, made in the double's folder.
+fn filters(folder: &Path) -> Vec<FilterChoice> {
+    let folder = folder.join("filters");
+    std::fs::create_dir_all(&folder).unwrap();
+    [(Phase::Linear, "linear", true), (Phase::Minimum, "minimum", false)]
+        .map(|(phase, name, in_use)| {
+            let path = folder.join(format!("44100-x16-{name}.filter"));
+            let spec =
+                DesignSpec { taps: 16_384, phase, attenuation_db: 120.0, ..DesignSpec::default() };
+            if !path.exists() {
+                design(&spec, &mut |_, _| {}).unwrap().save(&path).unwrap();
+            }
+            let file = FilterFile {
+                file: path.display().to_string(),
+                bytes: path.metadata().unwrap().len(),
+                input_rate: Some(44_100),
+                ratio: Some(16),
+                taps: Some(16_384),
+                phase: Some(name.to_owned()),
+                problem: None,
+            };
+            FilterChoice {
+                path: folder
+                    .join(format!("{{family}}-x{{ratio}}-{name}.filter"))
+                    .display()
+                    .to_string(),
+                label: format!("{name} phase, 16k"),
+                in_use,
+                files: vec![file],
+            }
+        })
+        .into()
+}
+
+fn dacs() -> Vec<Dac> {
+    let dac = |name: &str, label: &str, usb: Option<&str>, in_use| Dac {
+        name: name.to_owned(),
+        label: label.to_owned(),
+        usb_id: usb.map(str::to_owned),
+        driver: if usb.is_some() { "USB-Audio" } else { "Loopback" }.to_owned(),
+        rates: vec![44_100, 48_000, 176_400, 352_800, 705_600, 768_000],
+        formats: vec!["S32_LE".to_owned()],
+        channels: 2,
+        in_use,
+        problem: None,
+    };
+    vec![
+        dac("usb:1234:abcd", "Example DAC", Some("1234:abcd"), true),
+        dac("hw:Loopback", "Loopback", None, false),
+    ]
 }
 
 fn telemetry_at(shared: &Mutex<Shared>, elapsed: Duration, sequence: u128) -> Telemetry {
@@ -130,12 +243,25 @@ fn telemetry_at(shared: &Mutex<Shared>, elapsed: Duration, sequence: u128) -> Te
         false => vec![Levels::SILENCE_DBFS; 2],
     };
     let gain = if status.sound.mute { Levels::SILENCE_DBFS } else { status.sound.gain_db };
-    let output = input.iter().map(|peak| (peak + gain).max(Levels::SILENCE_DBFS)).collect();
+    let output: Vec<_> = input.iter().map(|peak| (peak + gain).max(Levels::SILENCE_DBFS)).collect();
+    let lower = |peaks: &[f64]| peaks.iter().map(|peak| (peak - 11.0).max(-200.0)).collect();
     Telemetry {
         version: PROTOCOL_VERSION,
         sequence: sequence as u64,
         status: status.clone(),
-        levels: Levels { input_peak_dbfs: input, output_peak_dbfs: output, ..Levels::default() },
+        levels: Levels {
+            input_rms_dbfs: lower(&input),
+            output_rms_dbfs: lower(&output),
+            input_peak_dbfs: input,
+            output_peak_dbfs: output,
+        },
+        drift: Some(Drift {
+            method: DriftMethod::GadgetPitch,
+            correction_ppm: 12.4 * (seconds / 20.0).sin(),
+            level_seconds: 0.1,
+            target_seconds: 0.1,
+        }),
+        memory: Some(Memory { resident_bytes: 312_000_000, ..Memory::default() }),
         ..Telemetry::default()
     }
 }
@@ -169,6 +295,22 @@ pub fn streaming() -> Status {
             ..Engine::default()
         }),
         sound: Sound { gain_db: -6.0, ..Sound::default() },
+        gain: Gain { total_db: -6.0, ..Gain::default() },
+        settings: SettingsState { revision: 1, stored: true },
+        latency: Some(Latency {
+            input_seconds: 0.0083,
+            block_seconds: 0.0116,
+            engine_seconds: 0.002,
+            filter_seconds: 0.0907,
+            output_seconds: 0.1,
+            total_seconds: 0.2126,
+        }),
+        real_time: RealTime {
+            scheduling: "fifo".to_owned(),
+            priority: 60,
+            memory_locked: true,
+            ..RealTime::default()
+        },
         counters: Counters { stream_starts: 1, ..Counters::default() },
         ..Status::default()
     }

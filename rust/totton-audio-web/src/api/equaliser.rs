@@ -1,0 +1,234 @@
+//! The equaliser: two sides to compare, bypass, kept profiles, texts in and out.
+
+use std::sync::Mutex;
+
+use actix_web::{delete, get, post, put, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{Done, Nothing};
+use crate::body::Json;
+use crate::daemon::Daemon;
+use crate::equaliser::Profile;
+use crate::problem::Problem;
+use crate::store::{Id, Store, waiting};
+
+/// The document with the two sides.
+pub const SIDES: &str = "equaliser.json";
+
+/// The folder of the kept profiles.
+pub const KEPT: &str = "equalisers";
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(get_sides)
+        .service(put_sides)
+        .service(measure)
+        .service(parse)
+        .service(to_text)
+        .service(get_kept)
+        .service(keep)
+        .service(keep_again)
+        .service(forget);
+}
+
+/// Which side is heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    #[default]
+    A,
+    B,
+}
+
+/// Two equalisers to compare, one of which is heard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sides {
+    /// Which one is heard.
+    pub side: Side,
+    /// Neither is heard.
+    pub bypass: bool,
+    pub a: Option<Profile>,
+    pub b: Option<Profile>,
+}
+
+impl Sides {
+    /// Checks both.
+    ///
+    /// # Errors
+    /// 422 naming the first value that is not accepted.
+    pub fn check(&self) -> Result<(), Problem> {
+        self.a.iter().chain(&self.b).try_for_each(Profile::check)
+    }
+
+    /// What the daemon is to be told.
+    pub fn heard(&self) -> serde_json::Value {
+        let profile = match self.side {
+            Side::A => self.a.as_ref(),
+            Side::B => self.b.as_ref(),
+        };
+        match profile.filter(|profile| !self.bypass && !profile.is_flat()) {
+            Some(profile) => json!({ "name": profile.name, "text": profile.text() }),
+            None => serde_json::Value::Null,
+        }
+    }
+}
+
+/// One at a time: the daemon and the file must tell the same.
+#[derive(Default)]
+pub struct Turn(Mutex<()>);
+
+impl Turn {
+    /// Waits for the turn.
+    pub fn take(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The two sides.
+#[utoipa::path(tag = "equaliser", responses((status = 200, body = Sides)))]
+#[get("/equaliser")]
+async fn get_sides(store: web::Data<Store>) -> Result<web::Json<Sides>, Problem> {
+    waiting(move || Ok(store.read::<Sides>(SIDES)?.unwrap_or_default())).await.map(web::Json)
+}
+
+/// Puts both sides in place; the one that is heard is folded into the filter.
+#[utoipa::path(tag = "equaliser", request_body = Sides, responses((status = 200, body = Sides)))]
+#[put("/equaliser")]
+async fn put_sides(
+    store: web::Data<Store>,
+    daemon: web::Data<Daemon>,
+    turn: web::Data<Turn>,
+    body: Json<Sides>,
+) -> Result<web::Json<Sides>, Problem> {
+    let sides = body.0;
+    sides.check()?;
+    waiting(move || {
+        let _turn = turn.take();
+        daemon.change_waiting(json!({ "equaliser": sides.heard() }))?;
+        store.write(SIDES, &sides)?;
+        Ok(web::Json(sides))
+    })
+    .await
+}
+
+/// A response as it is.
+#[derive(Serialize, ToSchema)]
+struct Measured {
+    /// Pairs of a frequency in Hz and a level in dB.
+    points: Vec<(f64, f64)>,
+}
+
+/// Folds an equaliser as the daemon does, and measures what comes out.
+#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = Measured)))]
+#[post("/equaliser/measure")]
+async fn measure(body: Json<Profile>) -> Result<web::Json<Measured>, Problem> {
+    body.0.check()?;
+    waiting(move || Ok(web::Json(Measured { points: body.0.measure()? }))).await
+}
+
+/// A text with a name for it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// Lines of Equalizer APO or AutoEQ.
+    text: String,
+}
+
+/// Reads a text of Equalizer APO or AutoEQ.
+#[utoipa::path(tag = "equaliser", request_body = Named, responses((status = 200, body = Profile)))]
+#[post("/equaliser/parse")]
+async fn parse(body: Json<Named>) -> Result<web::Json<Profile>, Problem> {
+    Profile::parse(&body.0.name, &body.0.text).map(web::Json)
+}
+
+/// A text.
+#[derive(Serialize, ToSchema)]
+struct Text {
+    text: String,
+}
+
+/// Writes an equaliser as Equalizer APO does.
+#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = Text)))]
+#[post("/equaliser/text")]
+async fn to_text(body: Json<Profile>) -> Result<web::Json<Text>, Problem> {
+    body.0.check()?;
+    Ok(web::Json(Text { text: body.0.text() }))
+}
+
+/// A kept profile.
+#[derive(Serialize, ToSchema)]
+struct Kept {
+    id: Id,
+    profile: Profile,
+}
+
+/// All kept profiles.
+#[derive(Serialize, ToSchema)]
+struct KeptList {
+    equalisers: Vec<Kept>,
+}
+
+/// The kept profiles.
+#[utoipa::path(tag = "equaliser", responses((status = 200, body = KeptList)))]
+#[get("/equalisers")]
+async fn get_kept(store: web::Data<Store>) -> Result<web::Json<KeptList>, Problem> {
+    waiting(move || {
+        let found = store.shelf(KEPT).list()?;
+        let equalisers = found.into_iter().map(|(id, profile)| Kept { id, profile }).collect();
+        Ok(web::Json(KeptList { equalisers }))
+    })
+    .await
+}
+
+/// Keeps a profile.
+#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = Kept)))]
+#[post("/equalisers")]
+async fn keep(store: web::Data<Store>, body: Json<Profile>) -> Result<web::Json<Kept>, Problem> {
+    let profile = body.0;
+    profile.check()?;
+    waiting(move || {
+        let id = store.shelf(KEPT).add(&profile.name, &profile)?;
+        Ok(web::Json(Kept { id, profile }))
+    })
+    .await
+}
+
+/// Puts a profile in place of a kept one.
+#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = Kept)))]
+#[put("/equalisers/{id}")]
+async fn keep_again(
+    store: web::Data<Store>,
+    id: web::Path<Id>,
+    body: Json<Profile>,
+) -> Result<web::Json<Kept>, Problem> {
+    let (profile, id) = (body.0, id.into_inner());
+    profile.check()?;
+    waiting(move || {
+        let shelf = store.shelf(KEPT);
+        if shelf.get::<Profile>(&id)?.is_none() {
+            return Err(Problem::no_such("equaliser", id.as_str()));
+        }
+        shelf.put(&id, &profile)?;
+        Ok(web::Json(Kept { id, profile }))
+    })
+    .await
+}
+
+/// Deletes a kept profile.
+#[utoipa::path(tag = "equaliser", request_body = Nothing, responses((status = 200, body = Done)))]
+#[delete("/equalisers/{id}")]
+async fn forget(
+    store: web::Data<Store>,
+    id: web::Path<Id>,
+    _: Json<Nothing>,
+) -> Result<web::Json<Done>, Problem> {
+    waiting(move || store.shelf(KEPT).remove(&id)).await?;
+    Ok(web::Json(Done {}))
+}

@@ -1,0 +1,160 @@
+//! Presets: the sound's settings and the equaliser under a name.
+
+use actix_web::{delete, get, post, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use totton_protocol::{Answer, Command, Sound};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::equaliser::{SIDES, Sides, Turn};
+use super::{Done, Nothing};
+use crate::body::Json;
+use crate::daemon::{Daemon, unexpected};
+use crate::problem::Problem;
+use crate::store::{Id, Store, waiting};
+
+/// The folder of the presets.
+pub const PRESETS: &str = "presets";
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(get_presets).service(keep_preset).service(apply_preset).service(delete_preset);
+}
+
+/// The sound under a name. The volume, mute and the DAC are not part of it: a
+/// preset must not be loud by surprise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Preset {
+    /// A name for people.
+    #[schema(min_length = 1, max_length = 80)]
+    pub name: String,
+    pub sound: Sound,
+    /// The filter; null: as the configuration says.
+    pub filter: Option<String>,
+    pub equaliser: Sides,
+}
+
+impl Preset {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// 422 naming the first that is not accepted.
+    pub fn check(&self) -> Result<(), Problem> {
+        check_name(&self.name)?;
+        self.sound
+            .check()
+            .map_err(|error| Problem::not_accepted(error.to_string(), "Correct the value."))?;
+        self.equaliser.check()
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let length = name.trim().chars().count();
+    if (1..=80).contains(&length) && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(Problem::not_accepted(format!("name is {name:?}"), "Send 1 to 80 characters on one line."))
+}
+
+/// A preset with its id.
+#[derive(Serialize, ToSchema)]
+struct Kept {
+    id: Id,
+    preset: Preset,
+}
+
+/// All presets.
+#[derive(Serialize, ToSchema)]
+struct Presets {
+    presets: Vec<Kept>,
+}
+
+/// The presets.
+#[utoipa::path(tag = "presets", responses((status = 200, body = Presets)))]
+#[get("/presets")]
+async fn get_presets(store: web::Data<Store>) -> Result<web::Json<Presets>, Problem> {
+    waiting(move || {
+        let found = store.shelf(PRESETS).list()?;
+        let presets = found.into_iter().map(|(id, preset)| Kept { id, preset }).collect();
+        Ok(web::Json(Presets { presets }))
+    })
+    .await
+}
+
+/// A name.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Name {
+    #[schema(min_length = 1, max_length = 80)]
+    name: String,
+}
+
+/// Keeps the sound that is in force under a name.
+#[utoipa::path(tag = "presets", request_body = Name, responses((status = 200, body = Kept)))]
+#[post("/presets")]
+async fn keep_preset(
+    store: web::Data<Store>,
+    daemon: web::Data<Daemon>,
+    body: Json<Name>,
+) -> Result<web::Json<Kept>, Problem> {
+    let name = body.0.name.trim().to_owned();
+    check_name(&name)?;
+    let settings = match daemon.ask(Command::Settings).await? {
+        Answer::Settings { settings, .. } => *settings,
+        answer => return Err(unexpected("settings", answer)),
+    };
+    waiting(move || {
+        let equaliser = store.read(SIDES)?.unwrap_or_default();
+        let preset = Preset { name, sound: settings.sound, filter: settings.filter, equaliser };
+        let id = store.shelf(PRESETS).add(&preset.name, &preset)?;
+        Ok(web::Json(Kept { id, preset }))
+    })
+    .await
+}
+
+/// Puts a preset in force.
+#[utoipa::path(tag = "presets", request_body = Nothing, responses((status = 200, body = Done)))]
+#[post("/presets/{id}/apply")]
+async fn apply_preset(
+    store: web::Data<Store>,
+    daemon: web::Data<Daemon>,
+    turn: web::Data<Turn>,
+    id: web::Path<Id>,
+    _: Json<Nothing>,
+) -> Result<web::Json<Done>, Problem> {
+    waiting(move || {
+        let preset: Preset = store
+            .shelf(PRESETS)
+            .get(&id)?
+            .ok_or_else(|| Problem::no_such("preset", id.as_str()))?;
+        let mut sound = serde_json::to_value(preset.sound)
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        if let Some(sound) = sound.as_object_mut() {
+            // Volume and mute stay as they are.
+            sound.remove("gain_db");
+            sound.remove("mute");
+        }
+        let _turn = turn.take();
+        daemon.change_waiting(json!({
+            "sound": sound, "filter": preset.filter, "equaliser": preset.equaliser.heard(),
+        }))?;
+        store.write(SIDES, &preset.equaliser)?;
+        log::info!("preset {:?} is in force", preset.name);
+        Ok(web::Json(Done {}))
+    })
+    .await
+}
+
+/// Deletes a preset.
+#[utoipa::path(tag = "presets", request_body = Nothing, responses((status = 200, body = Done)))]
+#[delete("/presets/{id}")]
+async fn delete_preset(
+    store: web::Data<Store>,
+    id: web::Path<Id>,
+    _: Json<Nothing>,
+) -> Result<web::Json<Done>, Problem> {
+    waiting(move || store.shelf(PRESETS).remove(&id)).await?;
+    Ok(web::Json(Done {}))
+}

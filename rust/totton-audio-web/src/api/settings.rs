@@ -1,0 +1,76 @@
+//! The daemon's settings, the DACs.
+
+use actix_web::{get, patch, web};
+use serde::Serialize;
+use totton_protocol::{Answer, Command, Dac, Settings};
+use utoipa::ToSchema;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::body::Json;
+use crate::daemon::{Daemon, unexpected};
+use crate::problem::Problem;
+
+/// Adds the routes.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(get_settings).service(change_settings).service(get_dacs);
+}
+
+/// All settings of the sound.
+#[derive(Serialize, ToSchema)]
+pub struct Current {
+    pub settings: Settings,
+    /// Counts up at each change.
+    pub revision: u64,
+}
+
+/// What a listener can set.
+#[utoipa::path(tag = "settings", responses((status = 200, body = Current)))]
+#[get("/settings")]
+async fn get_settings(daemon: web::Data<Daemon>) -> Result<web::Json<Current>, Problem> {
+    daemon.settings(Command::Settings).await.map(web::Json)
+}
+
+/// Changes some settings by a JSON merge patch (RFC 7396): null puts a setting back to its
+/// default. All is taken or nothing. A DAC and a filter are chosen from their lists.
+#[utoipa::path(
+    tag = "settings",
+    request_body(content = Object, content_type = "application/json"),
+    responses((status = 200, body = Current))
+)]
+#[patch("/settings")]
+async fn change_settings(
+    daemon: web::Data<Daemon>,
+    body: Json<serde_json::Map<String, serde_json::Value>>,
+) -> Result<web::Json<Current>, Problem> {
+    let changes = body.0;
+    // A client chooses among what there is: no path of its own reaches the daemon.
+    if let Some(filter) = changes.get("filter").filter(|filter| !filter.is_null()) {
+        let filters = super::filters::choices(&daemon).await?;
+        if !filters.iter().any(|choice| choice.path == *filter) {
+            return Err(Problem::no_such("filter", &filter.to_string()));
+        }
+    }
+    if changes.contains_key("equaliser") {
+        return Err(Problem::not_accepted(
+            "the equaliser has two sides, which this request does not know",
+            "Use PUT /api/v1/equaliser.",
+        ));
+    }
+    daemon.settings(Command::ChangeSettings { changes }).await.map(web::Json)
+}
+
+/// The DACs.
+#[derive(Serialize, ToSchema)]
+struct Dacs {
+    dacs: Vec<Dac>,
+}
+
+/// The sound cards that can play.
+#[utoipa::path(tag = "settings", responses((status = 200, body = Dacs)))]
+#[get("/dacs")]
+async fn get_dacs(daemon: web::Data<Daemon>) -> Result<web::Json<Dacs>, Problem> {
+    match daemon.ask(Command::Dacs).await? {
+        Answer::Dacs { dacs } => Ok(web::Json(Dacs { dacs })),
+        answer => Err(unexpected("dacs", answer)),
+    }
+}

@@ -13,6 +13,7 @@ use utoipa_actix_web::AppExt;
 use crate::api::equaliser::Turn;
 use crate::api::headphones::Headphones;
 use crate::api::logs::Readers;
+use crate::api::spectrum::Spectra;
 use crate::api::update::Update;
 use crate::body::BodyLimit;
 use crate::daemon::Daemon;
@@ -74,8 +75,9 @@ impl Service {
         });
         let source =
             web::Data::new(Source::new(events, closed.clone(), settings.max_event_streams()));
-        let readers = web::Data::new(Readers::new(closed));
+        let readers = web::Data::new(Readers::new(closed.clone()));
         let daemon = web::Data::new(Daemon::new(settings));
+        let spectra = web::Data::new(Spectra::start(daemon.clone(), closed));
         let limit = web::Data::new(BodyLimit(settings.max_body_bytes()));
         let headphones = web::Data::new(Headphones::new(&store));
         let (plots, turn) = (web::Data::new(Plots::default()), web::Data::new(Turn::default()));
@@ -95,6 +97,7 @@ impl Service {
                 .app_data(plots.clone())
                 .app_data(turn.clone())
                 .app_data(update.clone())
+                .app_data(spectra.clone())
                 .app_data(page.clone())
                 .app_data(description.clone())
                 .app_data(settings.clone())

@@ -32,7 +32,7 @@ const wanted = () => {
 async function show(focus) {
   const name = wanted();
   const turn = (opening += 1);
-  for (const link of document.querySelectorAll("[data-view]")) {
+  for (const link of document.querySelectorAll("nav [data-view]")) {
     link.ariaCurrent = link.dataset.view === name ? "page" : null;
     say(link.querySelector("span"), texts().views[link.dataset.view]);
   }

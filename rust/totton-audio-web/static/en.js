@@ -2,7 +2,7 @@
 
 export default {
   skip: "Skip to the content",
-  language: "Language", theme: "Appearance", themes: { auto: "As the system", light: "Light", dark: "Dark" },
+  language: "Language", theme: "Appearance", themes: { auto: "Auto", light: "Light", dark: "Dark" },
   views: { listen: "Listen", sound: "Sound", spectrum: "Spectrum", system: "System", update: "Update" },
   navigation: "Views",
   cancel: "Cancel", close: "Close", save: "Save", remove: "Delete", apply: "Apply", use: "Use", dismiss: "Dismiss", add: "Add", none: "None", off: "Off", on: "On", loading: "Loading …", more: "More", rename: "Rename", choose: "Choose", upload: "Upload …", retry: "Try again",

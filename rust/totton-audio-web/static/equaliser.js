@@ -353,7 +353,7 @@ export function equaliserCard() {
       h("h2", { id: "equaliser" }, t.equaliser),
       h("div", { class: "row" }, h("div", { class: "segments", role: "group", "aria-label": t.side }, sides.a, sides.b), other, bypass)),
     h("p", { class: "soft" }, t.eqAbout),
-    h("div", { class: "row", }, h("label", { class: "field grow" }, h("span", {}, t.eqName), title),
+    h("div", { class: "row named" }, h("label", { class: "field grow" }, h("span", {}, t.eqName), title),
       h("label", { class: "field" }, h("span", {}, `${t.preamp} (dB)`), preamp),
       h("button", { type: "button", title: t.preampAutoAbout, test: "eq-fit", onclick: () => {
         profile().preamp_db = -Math.max(0, Math.ceil(highest(profile()) * 10) / 10) || 0;

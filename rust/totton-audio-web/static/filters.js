@@ -8,7 +8,7 @@ import { Frame } from "/plot.js";
 import { known, on, take } from "/state.js";
 import { texts } from "/texts.js";
 
-const WIDTH = 640;
+const WIDTH = 480;
 const HEIGHT = 240;
 
 export function filterCard() {
@@ -103,8 +103,8 @@ export function filterCard() {
     }
     const fact = (term, value) => h("div", {}, h("dt", {}, term), h("dd", {}, value));
     facts.replaceChildren(
-      fact(t.ripple, `± ${data.ripple_db < 0.001 ? data.ripple_db.toExponential(1).replace("e", " × 10^").replace("-", "−") : data.ripple_db.toFixed(3)} dB`),
-      data.stopband_db === null ? "" : fact(t.attenuation, `${format.decibels(Math.max(data.stopband_db, -119.9), 0) === "−120" ? "< −119" : data.stopband_db.toFixed(0).replace("-", "−")} dB`),
+      fact(t.ripple, data.ripple_db < 0.0005 ? "< ± 0.001 dB" : `± ${data.ripple_db.toFixed(3)} dB`),
+      data.stopband_db === null ? "" : fact(t.attenuation, `${data.stopband_db.toFixed(0).replace("-", "−")} dB`),
       fact(t.filterDelay, format.milliseconds(data.delay_seconds)));
     draw();
   }
@@ -139,7 +139,7 @@ export function filterCard() {
   })];
   load();
   return {
-    root: h("section", { class: "card half", "aria-labelledby": "filter" },
+    root: h("section", { class: "card", "aria-labelledby": "filter" },
       h("h2", { id: "filter" }, t.filter), h("p", { class: "soft" }, t.filterAbout),
       h("div", { class: "controls" },
         h("div", { class: "row" }, select, remove, h("button", { type: "button", test: "filter-upload", onclick: put }, t.filterUpload)),

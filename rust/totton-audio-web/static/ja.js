@@ -2,7 +2,7 @@
 
 export default {
   skip: "本文へ移動",
-  language: "言語", theme: "外観", themes: { auto: "システムに合わせる", light: "ライト", dark: "ダーク" },
+  language: "言語", theme: "外観", themes: { auto: "自動", light: "ライト", dark: "ダーク" },
   views: { listen: "再生", sound: "音質", spectrum: "スペクトラム", system: "システム", update: "更新" },
   navigation: "画面",
   cancel: "キャンセル", close: "閉じる", save: "保存", remove: "削除", apply: "適用", use: "使う", dismiss: "閉じる", add: "追加", none: "なし", off: "オフ", on: "オン", loading: "読み込み中…", more: "詳細", rename: "名前を変更", choose: "選ぶ", upload: "アップロード…", retry: "もう一度",

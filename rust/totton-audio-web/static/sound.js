@@ -73,7 +73,7 @@ function crossfeedCard(t) {
   const cut = slider({ label: t.cut, min: 300, max: 2000, step: 10, words: format.frequency, change: (cut_hz) => change({ crossfeed: { ...now(), cut_hz } }), test: "crossfeed-cut" });
   const feed = slider({ label: t.feed, min: 1, max: 15, step: 0.1, words: (db) => `${format.decibels(db)} dB`, change: (feed_db) => change({ crossfeed: { ...now(), feed_db } }), test: "crossfeed-feed" });
   return {
-    root: h("section", { class: "card half", "aria-labelledby": "crossfeed" }, h("h2", { id: "crossfeed" }, t.crossfeed), h("p", { class: "soft" }, t.crossfeedAbout),
+    root: h("section", { class: "card", "aria-labelledby": "crossfeed" }, h("h2", { id: "crossfeed" }, t.crossfeed), h("p", { class: "soft" }, t.crossfeedAbout),
       h("div", { class: "controls" }, h("div", { class: "row apart" }, enabled.root, strengths), cut.root, feed.root)),
     show({ crossfeed }) {
       enabled.set(crossfeed !== null);
@@ -98,7 +98,7 @@ function headroomCard(t) {
   const limiter = toggle(t.limiter, (on_) => change({ limiter: on_ ? { threshold_db: -1 } : null }), "limiter");
   const threshold = slider({ label: t.threshold, min: -12, max: -0.1, step: 0.1, words: (db) => `${format.decibels(db)} dBFS`, change: (threshold_db) => change({ limiter: { threshold_db } }), test: "limiter-threshold" });
   return {
-    root: h("section", { class: "card half", "aria-labelledby": "headroom" }, h("h2", { id: "headroom" }, t.headroom), h("p", { class: "soft" }, t.headroomAbout),
+    root: h("section", { class: "card", "aria-labelledby": "headroom" }, h("h2", { id: "headroom" }, t.headroom), h("p", { class: "soft" }, t.headroomAbout),
       h("div", { class: "controls" }, kinds, about, amount.root, facts, limiter.root, h("p", { class: "soft" }, t.limiterAbout), threshold.root)),
     show(sound) {
       for (const button of kinds.children) button.ariaPressed = String(button.dataset.headroom === sound.headroom);
@@ -126,7 +126,7 @@ function balanceCard(t) {
   const mono = toggle(t.mono, (on_) => change({ mono: on_ }), "mono");
   const host = toggle(t.followHost, (on_) => change({ host_volume: on_ }), "host-volume-switch");
   return {
-    root: h("section", { class: "card half", "aria-labelledby": "balance" }, h("h2", { id: "balance" }, t.balance),
+    root: h("section", { class: "card", "aria-labelledby": "balance" }, h("h2", { id: "balance" }, t.balance),
       h("div", { class: "controls" }, balance.root, mono.root, h("p", { class: "soft" }, t.monoAbout), host.root)),
     show(sound) {
       balance.set(sound.balance);
@@ -141,7 +141,7 @@ export function open(root) {
   const [presets, equaliser, filter] = [presetsCard(), equaliserCard(), filterCard()];
   const cards = [crossfeedCard(t), headroomCard(t), balanceCard(t)];
   const [crossfeed, headroom, balance] = cards;
-  root.append(h("h1", {}, t.views.sound), presets.root, equaliser.root, filter.root, headroom.root, crossfeed.root, balance.root);
+  root.append(h("h1", {}, t.views.sound), presets.root, equaliser.root, h("div", { class: "stack half" }, filter.root, balance.root), h("div", { class: "stack half" }, headroom.root, crossfeed.root));
   equaliser.opened();
 
   const show = () => known.settings && cards.forEach((card) => card.show(known.settings.sound));

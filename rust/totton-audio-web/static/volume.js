@@ -17,7 +17,7 @@ export function volumeCard() {
   const value = h("output", { class: "gain-value", for: "gain", test: "gain-value" }, "–");
   const slider = h("input", { type: "range", id: "gain", test: "gain", "aria-label": t.gain, min: LOWEST_DB, max: 0, step: 0.5 });
   const mute = h("button", { type: "button", class: "mute", test: "mute", "aria-pressed": "false" },
-    icon("M4 9.500v5h3.500l4.500 4v-13l-4.500 4z"),
+    icon("M4 9.500v5h3.500l4.500 4v-13l-4.500 4z", "m16 9.500 5 5m0-5-5 5"),
     h("span", {}, t.mute));
   const extra = h("p", { class: "soft", test: "host-volume" });
   let settled = 0;

@@ -48,7 +48,7 @@ fn document() -> String {
          The daemon, `gpu_upsampler_alsa`, has two ZeroMQ sockets, mode 0660, group `totton_audio`:\n\n\
          | Socket | Kind | What |\n| --- | --- | --- |\n\
          | `{}` | REP | one request, one reply |\n\
-         | `{}` | PUB | [telemetry](#telemetry), ten times a second |\n\n\
+         | `{}` | PUB | [telemetry](#telemetry), twenty times a second |\n\n\
          Every message is one JSON object in one frame. The version is {PROTOCOL_VERSION}; it is \
          raised when an old peer would misread a new message, and a daemon refuses every other \
          version. New fields and new values of a text may come without a new version: a reader \

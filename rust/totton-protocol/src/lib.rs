@@ -28,7 +28,9 @@ pub use catalogue::{Dac, FilterChoice, FilterFile};
 pub use client::{Client, ClientError, TelemetryListener};
 pub use fault::{Fault, FaultKind};
 pub use message::{Answer, Command, ErrorCode, PROTOCOL_VERSION, Reply, Request, Telemetry};
-pub use meter::{BlockLoad, Buffer, BufferPlace, Drift, DriftMethod, Levels, Memory, Temperature};
+pub use meter::{
+    BlockLoad, Buffer, BufferPlace, Drift, DriftMethod, Levels, Memory, Spectrum, Temperature,
+};
 pub use settings::{Crossfeed, Equaliser, Headroom, Limiter, Settings, Sound};
 pub use status::{
     Counters, Device, Engine, Gain, HostVolume, Latency, RealTime, SettingsState, State, Status,

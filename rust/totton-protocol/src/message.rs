@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Dac, FilterChoice};
-use crate::meter::{BlockLoad, Buffer, Drift, Levels, Memory, Temperature};
+use crate::meter::{BlockLoad, Buffer, Drift, Levels, Memory, Spectrum, Temperature};
 use crate::settings::{GAIN_DB, OutOfRange, Settings, within};
 use crate::status::Status;
 
@@ -64,6 +64,10 @@ pub enum Command {
     Dacs,
     /// Tell which filters there are. Answer: `filters`.
     Filters,
+    /// Tell what comes in and goes out by frequency. It is computed for this request and for
+    /// nobody else; the sound is kept up for it for two seconds, so the first answer after a pause
+    /// is silence. Answer: `spectrum`.
+    Spectrum,
 }
 
 impl Command {
@@ -82,6 +86,7 @@ impl Command {
             Self::CheckEqualiser { .. } => "check-equaliser",
             Self::Dacs => "dacs",
             Self::Filters => "filters",
+            Self::Spectrum => "spectrum",
         }
     }
 }
@@ -182,6 +187,8 @@ pub enum Answer {
     Dacs { dacs: Vec<Dac> },
     /// The filters of the image and those in the data folder.
     Filters { filters: Vec<FilterChoice> },
+    /// What comes in and what goes to the DAC by frequency, while a stream is open.
+    Spectrum { input: Option<Spectrum>, output: Option<Spectrum> },
     /// What an equaliser's text comes down to.
     Equaliser {
         /// Gain before the bands in dB.
@@ -213,7 +220,7 @@ pub enum ErrorCode {
     Failed,
 }
 
-/// What the daemon publishes ten times a second.
+/// What the daemon publishes twenty times a second.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -268,6 +275,7 @@ mod tests {
             Command::CheckEqualiser { text: String::new() },
             Command::Dacs,
             Command::Filters,
+            Command::Spectrum,
         ] {
             let value = serde_json::to_value(Request::from(command.clone())).unwrap();
             assert_eq!(value["command"], command.name());
@@ -283,6 +291,7 @@ mod tests {
             Reply::Ok(Answer::Settings { settings: Box::default(), revision: 3 }),
             Reply::Ok(Answer::Dacs { dacs: vec![Dac::default()] }),
             Reply::Ok(Answer::Filters { filters: vec![FilterChoice::default()] }),
+            Reply::Ok(Answer::Spectrum { input: Some(Spectrum::default()), output: None }),
             Reply::Ok(Answer::Equaliser { preamp_db: -6.6, bands: 10, curves: 0 }),
             Reply::error(ErrorCode::Failed, "no"),
             Reply::Error { code: ErrorCode::BadEqualiser, message: "no".into(), line: Some(3) },

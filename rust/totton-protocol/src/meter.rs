@@ -24,6 +24,20 @@ impl Levels {
     pub const SILENCE_DBFS: f64 = -200.0;
 }
 
+/// Levels over the frequency, of the mean of all channels. Band `i` of `n` is at
+/// `low_hz * (high_hz / low_hz)^(i / (n - 1))`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Spectrum {
+    /// The lowest band in Hz.
+    pub low_hz: f64,
+    /// The highest band in Hz, half the rate.
+    pub high_hz: f64,
+    /// The highest level in each band in dBFS; a full-scale sine has 0.
+    pub levels_dbfs: Vec<f64>,
+}
+
 /// Where sound waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

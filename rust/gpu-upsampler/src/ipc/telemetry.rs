@@ -1,4 +1,4 @@
-//! Publishing the state, ten times a second.
+//! Publishing the state, twenty times a second.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,7 +8,7 @@ use totton_protocol::{PROTOCOL_VERSION, Telemetry};
 
 use crate::board::Board;
 
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) fn publish(socket: &zmq::Socket, board: &Board, ended: &AtomicBool) {
     let mut sequence = 0;

@@ -10,6 +10,7 @@ pub mod logs;
 pub mod presets;
 pub mod session;
 pub mod settings;
+pub mod spectrum;
 pub mod stream;
 pub mod system;
 pub mod update;
@@ -24,6 +25,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config.service(
         scope::scope("/api/v1")
             .configure(stream::routes)
+            .configure(spectrum::routes)
             .configure(settings::routes)
             .configure(equaliser::routes)
             .configure(headphones::routes)

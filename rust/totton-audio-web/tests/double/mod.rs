@@ -11,7 +11,7 @@ use totton_dsp::{DesignSpec, Phase, design};
 use totton_protocol::{
     Answer, Command, Counters, Dac, Device, Drift, DriftMethod, Engine, ErrorCode, FilterChoice,
     FilterFile, Gain, Headroom, Latency, Levels, Memory, PROTOCOL_VERSION, RealTime, Reply,
-    Request, Settings, SettingsState, Sound, State, Status, Telemetry, settings,
+    Request, Settings, SettingsState, Sound, Spectrum, State, Status, Telemetry, settings,
 };
 
 /// What the double does and remembers, shared with its thread.
@@ -127,6 +127,10 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         (Command::Filters, None) => {
             return Reply::Ok(Answer::Filters { filters: shared.filters.clone() });
         }
+        (Command::Spectrum, None) => {
+            let [input, output] = [22_050.0, 352_800.0].map(|high_hz| Some(spectrum(high_hz)));
+            return Reply::Ok(Answer::Spectrum { input, output });
+        }
         (command, None) => {
             let message = format!("the double does not know {}", command.name());
             return Reply::error(ErrorCode::Failed, message);
@@ -173,6 +177,24 @@ fn in_force(shared: &mut Shared) {
         engine.equaliser = settings.equaliser.as_ref().map(|equaliser| equaliser.name.clone());
         engine.worst_case_gain_db = Some(9.2);
     }
+}
+
+/// Something like music: falling with the frequency, nothing above 20 kHz, and moving.
+fn spectrum(high_hz: f64) -> Spectrum {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let seconds = now.as_secs_f64() % 1000.0;
+    let level = |band: i32| {
+        let hz = 20.0 * (high_hz / 20.0_f64).powf(f64::from(band) / 255.0);
+        let wave = (f64::from(band) * 0.35 + seconds * 3.0).sin()
+            * (f64::from(band) * 0.11 - seconds).cos();
+        let db = if hz > 20_000.0 {
+            -146.0
+        } else {
+            -18.0 - 14.0 * (hz / 80.0).max(1.0).log10().powi(2)
+        };
+        ((db + 7.0 * wave) * 10.0).round() / 10.0
+    };
+    Spectrum { low_hz: 20.0, high_hz, levels_dbfs: (0..256).map(level).collect() }
 }
 
 /// A short filter of each phase, made in the double's folder.

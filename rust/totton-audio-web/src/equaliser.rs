@@ -240,7 +240,7 @@ impl Profile {
         let folded = equaliser.apply(&tap.map_err(refused)?).map_err(refused)?;
 
         let taps = folded.taps();
-        let length = taps.len().next_power_of_two().max(1 << 16);
+        let length = taps.len().next_power_of_two().max(1 << 17);
         let transform = RealFftPlanner::<f64>::new().plan_fft_forward(length);
         let (mut time, mut bins) = (transform.make_input_vec(), transform.make_output_vec());
         time[..taps.len()].copy_from_slice(taps);
@@ -253,7 +253,7 @@ impl Profile {
             .map(|hz| {
                 let bin = (hz / rate * length as f64).round() as usize;
                 let level = 20.0 * (bins[bin].norm() / f64::from(RATIO)).max(1e-10).log10();
-                (hz.round(), (level * 100.0).round() / 100.0)
+                ((hz * 10.0).round() / 10.0, (level * 100.0).round() / 100.0)
             })
             .collect())
     }

@@ -101,7 +101,7 @@ export function equaliserCard() {
     real = s("path", { class: "real" });
     singles = profile().bands.map(() => s("path", { class: "one" }));
     points = profile().bands.map((band, index) => point(index));
-    plot.replaceChildren(...frame.grid(), ...singles, area, real, line, ...points);
+    plot.replaceChildren(...frame.grid(), ...singles, area, line, real, ...points);
     draw();
   }
 
@@ -204,7 +204,7 @@ export function equaliserCard() {
   function row(index) {
     const band = profile().bands[index];
     const name = t.band(index + 1);
-    const value = (key, step) => h("label", { class: "inline" }, h("span", { class: "unseen" }, `${name}: ${{ frequency_hz: t.frequency, gain_db: t.gainOf, q: t.q }[key]}`),
+    const value = (key, step) => h("label", { class: "inline" }, h("span", {}, h("span", { class: "unseen" }, `${name}: `), { frequency_hz: "Hz", gain_db: "dB", q: "Q" }[key]),
       h("input", { type: "number", min: LIMITS[key][0], max: LIMITS[key][1], step, data: { key }, test: `eq-${key}-${index + 1}`, onchange: ({ target }) => {
         if (Number.isFinite(target.valueAsNumber)) set(profile().bands[index], key, target.valueAsNumber);
         fields();

@@ -39,7 +39,7 @@ systemd-sysusers --root="$root"
 # What a package's installation does with the units that it brings: apply presets.
 units=
 for folder in etc/systemd/system usr/lib/systemd/system; do
-    for unit in "$payload/$folder"/*.service; do
+    for unit in "$payload/$folder"/*.service "$payload/$folder"/*.socket; do
         [ ! -f "$unit" ] || units="$units ${unit##*/}"
     done
 done

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from eventually import eventually
 from machine import Machine
+from page import browser  # noqa: F401 (a fixture)
 
 # `[::1]` and 127.0.0.1 are the machine's own; the API is asked as the PC would.
 API = "http://totton-audio.local/api/v1"

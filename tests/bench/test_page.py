@@ -1,63 +1,7 @@
 """The promise: the PC's browser opens http://totton-audio.local."""
 
-import os
-import shutil
-import subprocess
-
-import pytest
 from eventually import eventually
-from labgrid.util.helper import get_free_port
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-
-PAGE = "http://totton-audio.local/"
-
-
-@pytest.fixture(scope="module")
-def browser(env, pc, cable):
-    """Chromium, all of whose traffic and name look-ups go through the PC."""
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium and chromedriver, "install Debian's chromium and chromium-driver"
-    network = env.get_target("pc").get_resource("NetworkService")
-    port = get_free_port()
-    tunnel = subprocess.Popen(
-        ["ssh", "-N", "-D", f"127.0.0.1:{port}", "-p", str(network.port), "-i", os.environ["LG_KEY"]]
-        + ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        + ["-o", "ExitOnForwardFailure=yes", f"{network.username}@{network.address}"],
-        stdin=subprocess.DEVNULL,
-    )
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        "--window-size=1280,1000",
-        f"--proxy-server=socks5://127.0.0.1:{port}",
-        # Nothing is resolved on this machine: the name is the PC's to find.
-        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    ):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
-    driver.set_page_load_timeout(120)
-    yield driver
-    driver.quit()
-    tunnel.terminate()
-    tunnel.wait(10)
-
-
-def part(browser, name):
-    return browser.find_element(By.CSS_SELECTOR, f'[data-testid="{name}"]')
-
-
-def shown_state(browser):
-    return part(browser, "state").get_attribute("data-state")
+from page import PAGE, part, shown_state
 
 
 def test_browser_opens_the_page_and_shows_the_stream_running(browser, playing, artefacts):

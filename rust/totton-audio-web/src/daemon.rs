@@ -7,7 +7,7 @@ use actix_web::web;
 use tokio::sync::Semaphore;
 use totton_protocol::{Answer, Client, ClientError, Command, ErrorCode, Status};
 
-use crate::api::settings::Current;
+use crate::api::settings::CurrentSettings;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
@@ -87,11 +87,11 @@ impl Daemon {
     ///
     /// # Errors
     /// As [`ask`](Self::ask).
-    pub async fn settings(&self, command: Command) -> Result<Current, Problem> {
+    pub async fn settings(&self, command: Command) -> Result<CurrentSettings, Problem> {
         let name = command.name();
         match self.ask(command).await? {
             Answer::Settings { settings, revision } => {
-                Ok(Current { settings: *settings, revision })
+                Ok(CurrentSettings { settings: *settings, revision })
             }
             answer => Err(unexpected(name, answer)),
         }

@@ -68,7 +68,7 @@ pub struct Band {
 pub struct Curve {
     /// Pairs of a frequency in Hz and a gain in dB.
     #[schema(min_items = 1, max_items = 1000)]
-    pub points: Vec<(f64, f64)>,
+    pub points: Vec<[f64; 2]>,
 }
 
 /// An equaliser with a name.
@@ -118,7 +118,13 @@ impl Profile {
             name: name.trim().to_owned(),
             preamp_db: read.preamp_db,
             bands: bands.collect(),
-            curves: read.curves.into_iter().map(|curve| Curve { points: curve.points }).collect(),
+            curves: read
+                .curves
+                .into_iter()
+                .map(|curve| Curve {
+                    points: curve.points.into_iter().map(|(hz, db)| [hz, db]).collect(),
+                })
+                .collect(),
             credit: None,
         };
         profile.check()?;
@@ -163,8 +169,8 @@ impl Profile {
             }
         }
         for Curve { points } in &self.curves {
-            let rising = points.windows(2).all(|pair| pair[0].0 < pair[1].0);
-            let inside = |&(hz, db): &(f64, f64)| {
+            let rising = points.windows(2).all(|pair| pair[0][0] < pair[1][0]);
+            let inside = |&[hz, db]: &[f64; 2]| {
                 (0.1..=400_000.0).contains(&hz) && (-200.0..=60.0).contains(&db)
             };
             if points.is_empty() || points.len() > POINTS || !rising || !points.iter().all(inside) {
@@ -190,7 +196,7 @@ impl Profile {
             let _ = writeln!(text, " Q {}", band.q);
         }
         for curve in &self.curves {
-            let points: Vec<_> = curve.points.iter().map(|(hz, db)| format!("{hz} {db}")).collect();
+            let points: Vec<_> = curve.points.iter().map(|[hz, db]| format!("{hz} {db}")).collect();
             let _ = writeln!(text, "GraphicEQ: {}", points.join("; "));
         }
         text
@@ -207,7 +213,7 @@ impl Profile {
     ///
     /// # Errors
     /// 422 for bands that cannot be folded.
-    pub fn measure(&self) -> Result<Vec<(f64, f64)>, Problem> {
+    pub fn measure(&self) -> Result<Vec<[f64; 2]>, Problem> {
         const RATE: u32 = 44_100;
         const RATIO: u32 = 4;
         let refused = |error: totton_dsp::Error| {
@@ -232,7 +238,9 @@ impl Profile {
             curves: self
                 .curves
                 .iter()
-                .map(|curve| DspCurve { points: curve.points.clone() })
+                .map(|curve| DspCurve {
+                    points: curve.points.iter().map(|&[hz, db]| (hz, db)).collect(),
+                })
                 .collect(),
         };
         let origin = Origin::Imported { source: "one tap".to_owned() };
@@ -253,7 +261,7 @@ impl Profile {
             .map(|hz| {
                 let bin = (hz / rate * length as f64).round() as usize;
                 let level = 20.0 * (bins[bin].norm() / f64::from(RATIO)).max(1e-10).log10();
-                ((hz * 10.0).round() / 10.0, (level * 100.0).round() / 100.0)
+                [(hz * 10.0).round() / 10.0, (level * 100.0).round() / 100.0]
             })
             .collect())
     }
@@ -283,7 +291,7 @@ mod tests {
         profile.bands[0].on = false;
         assert!(profile.text().contains("Filter 1: OFF PK"));
         assert!(profile.is_flat());
-        assert!(profile.measure().unwrap().iter().all(|(_, db)| db.abs() < 0.01));
+        assert!(profile.measure().unwrap().iter().all(|[_, db]| db.abs() < 0.01));
     }
 
     #[test]
@@ -294,9 +302,8 @@ mod tests {
         let near = |wanted: f64| {
             points
                 .iter()
-                .min_by(|a, b| (a.0 - wanted).abs().total_cmp(&(b.0 - wanted).abs()))
-                .unwrap()
-                .1
+                .min_by(|a, b| (a[0] - wanted).abs().total_cmp(&(b[0] - wanted).abs()))
+                .unwrap()[1]
         };
         assert!((near(1000.0) - 4.0).abs() < 0.05, "{}", near(1000.0));
         assert!((near(30.0) + 2.0).abs() < 0.05 && (near(19_000.0) + 2.0).abs() < 0.05);
@@ -312,7 +319,7 @@ mod tests {
         assert!(bad.check().is_err());
         bad = Profile { name: "a\nb".into(), ..good.clone() };
         assert!(bad.check().is_err());
-        bad = Profile { curves: vec![Curve { points: vec![(9.0, 0.0), (8.0, 0.0)] }], ..good };
+        bad = Profile { curves: vec![Curve { points: vec![[9.0, 0.0], [8.0, 0.0]] }], ..good };
         assert!(bad.check().is_err());
         let error = Profile::parse("x", "Filter: ON XX Fc 1 Hz").unwrap_err();
         assert!(

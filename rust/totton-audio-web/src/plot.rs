@@ -34,12 +34,12 @@ pub struct Plot {
     pub phase: String,
     /// The level from 0 Hz to the input's rate: triples of a frequency in Hz and the
     /// lowest and highest level near it in dB.
-    pub response: Vec<(f64, f64, f64)>,
+    pub response: Vec<[f64; 3]>,
     /// The same up to the end of the passband, to see its ripple.
-    pub passband: Vec<(f64, f64, f64)>,
+    pub passband: Vec<[f64; 3]>,
     /// The taps around the largest: triples of a time in seconds from the largest tap
     /// and the lowest and highest value near it, the largest being 1.
-    pub impulse: Vec<(f64, f64, f64)>,
+    pub impulse: Vec<[f64; 3]>,
     /// Largest deviation from the gain at 0 Hz up to 20 kHz, in dB.
     pub ripple_db: f64,
     /// Highest level of the images, from the input's rate less 20 kHz on, in dB;
@@ -107,7 +107,7 @@ fn measure(filter: &Filter) -> Result<Plot, Problem> {
         spans(0, last + 1)
             .map(|(from, to)| {
                 let (low, high) = extremes((from..to).map(level));
-                (round(hz((from + to - 1) / 2), 1.0), round(low, 1e-5), round(high, 1e-5))
+                [round(hz((from + to - 1) / 2), 1.0), round(low, 1e-5), round(high, 1e-5)]
             })
             .collect::<Vec<_>>()
     };
@@ -124,7 +124,7 @@ fn measure(filter: &Filter) -> Result<Plot, Problem> {
         .map(|(from, to)| {
             let (low, high) = extremes(taps[from..to].iter().map(|tap| tap / largest));
             let middle = (from + to - 1) as f64 / 2.0 - peak as f64;
-            (middle / output, round(low, 1e-5), round(high, 1e-5))
+            [middle / output, round(low, 1e-5), round(high, 1e-5)]
         })
         .collect();
     Ok(Plot {
@@ -166,7 +166,9 @@ mod tests {
     fn a_plot_shows_what_the_filter_was_designed_for_and_follows_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.filter");
-        let spec = DesignSpec { taps: 16_001, attenuation_db: 120.0, ..DesignSpec::default() };
+        let phase = totton_dsp::Phase::Linear;
+        let spec =
+            DesignSpec { taps: 16_001, phase, attenuation_db: 120.0, ..DesignSpec::default() };
         let filter = design(&spec, &mut |_, _| {}).unwrap();
         filter.save(&path).unwrap();
         let plots = Plots::default();
@@ -175,8 +177,8 @@ mod tests {
         assert!(plot.ripple_db < 0.01, "{}", plot.ripple_db);
         assert!(plot.stopband_db.unwrap() < -110.0, "{:?}", plot.stopband_db);
         assert_eq!(plot.response.len(), POINTS);
-        assert!(plot.response[0].1.abs() < 1e-3 && plot.response[POINTS - 1].2 < -100.0);
-        let top = plot.impulse.iter().map(|(.., high)| *high).fold(0.0, f64::max);
+        assert!(plot.response[0][1].abs() < 1e-3 && plot.response[POINTS - 1][2] < -100.0);
+        let top = plot.impulse.iter().map(|[.., high]| *high).fold(0.0, f64::max);
         assert_eq!(top, 1.0);
         assert!((plot.delay_seconds - 8000.0 / 705_600.0).abs() < 1e-12);
         std::fs::write(&path, b"no filter").unwrap();

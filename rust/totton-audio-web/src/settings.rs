@@ -45,7 +45,7 @@ impl Default for Settings {
             allowed_hosts: ["totton-audio.local", "192.168.55.1", "localhost", "127.0.0.1"]
                 .map(str::to_owned)
                 .into(),
-            max_body_bytes: 16 * 1024,
+            max_body_bytes: 128 * 1024,
             max_event_streams: 64,
             data_folder: "/opt/totton_audio/data".into(),
             max_upload_bytes: 256 * 1024 * 1024,

@@ -82,7 +82,7 @@ export default {
   balance: "Balance and mono", balanceLabel: "Balance", left: "L", right: "R", centre: "centre", mono: "Mono", monoAbout: "Both sides get the mean of left and right.", followHost: "Obey the PC’s volume control",
   clippedNow: (count) => `${count} samples were cut off since the start.`,
 
-  spectrumAbout: "What goes to the DAC, in thirds of a semitone and finer.", spectrumInput: "From the PC", spectrumOutput: "To the DAC", spectrumHold: "Hold the peaks", spectrumRange: "Range", spectrumFreeze: "Freeze", spectrumWaiting: "Nothing plays.", spectrumLabel: (loudest) => `Spectrum; loudest at ${loudest}`, spectrumAudible: "Audible", spectrumFull: "Everything",
+  spectrumAbout: "What goes to the DAC, by frequency.", spectrumInput: "From the PC", spectrumOutput: "To the DAC", spectrumHold: "Hold the peaks", spectrumRange: "Range", spectrumFreeze: "Freeze", spectrumWaiting: "Nothing plays.", spectrumLabel: (loudest) => `Spectrum; loudest at ${loudest}`, spectrumAudible: "Audible", spectrumFull: "Everything",
   spectrumAway: "The audio service of this version tells no spectrum.",
 
   services: "Services", serviceNames: { "totton-audio-gadget": "USB gadget", "gpu-upsampler": "Audio", "totton-audio-web": "This page" },

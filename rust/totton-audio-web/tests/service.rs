@@ -4,7 +4,9 @@
 
 mod bench;
 mod double;
+mod features;
 mod http;
+mod updater;
 
 use std::time::Duration;
 

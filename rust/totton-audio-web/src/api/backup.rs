@@ -50,20 +50,20 @@ pub struct Backup {
     /// SHA-256 of `content` as JSON without spaces, hexadecimal: a file that was cut short or
     /// edited by hand is not taken.
     sha256: String,
-    content: Content,
+    content: BackupContent,
 }
 
 /// What the user has set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct BackupContent {
     settings: Settings,
     equaliser: Sides,
     equalisers: BTreeMap<String, Profile>,
     presets: BTreeMap<String, Preset>,
 }
 
-impl Content {
+impl BackupContent {
     fn digest(&self) -> Result<String, Problem> {
         let text = serde_json::to_vec(self).map_err(|error| Problem::failed(error.to_string()))?;
         Ok(hexadecimal(&Sha256::digest(&text)))
@@ -83,7 +83,7 @@ impl Content {
 }
 
 impl Backup {
-    fn of(content: Content) -> Result<Self, Problem> {
+    fn of(content: BackupContent) -> Result<Self, Problem> {
         Ok(Self {
             format: FORMAT.to_owned(),
             form: FORM,
@@ -93,7 +93,7 @@ impl Backup {
         })
     }
 
-    fn read(text: &[u8]) -> Result<Content, Problem> {
+    fn read(text: &[u8]) -> Result<BackupContent, Problem> {
         #[derive(Deserialize)]
         struct Envelope {
             format: String,
@@ -141,7 +141,7 @@ pub async fn collect(daemon: &Daemon, store: web::Data<Store>) -> Result<Backup,
     };
     waiting(move || {
         let by_id = |(id, thing): (Id, _)| (id.as_str().to_owned(), thing);
-        Backup::of(Content {
+        Backup::of(BackupContent {
             settings,
             equaliser: store.read(SIDES)?.unwrap_or_default(),
             equalisers: store.shelf(KEPT).list()?.into_iter().map(by_id).collect(),
@@ -221,7 +221,7 @@ async fn restore(
     .await
 }
 
-fn place(store: &Store, content: &Content) -> Result<(), Problem> {
+fn place(store: &Store, content: &BackupContent) -> Result<(), Problem> {
     store.write(SIDES, &content.equaliser)?;
     replace(store, KEPT, &content.equalisers)?;
     replace(store, PRESETS, &content.presets)
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     fn backup() -> serde_json::Value {
-        let content = Content {
+        let content = BackupContent {
             settings: Settings::default(),
             equaliser: Sides::default(),
             equalisers: BTreeMap::from([("x".into(), Profile::parse("X", "Preamp: -1").unwrap())]),

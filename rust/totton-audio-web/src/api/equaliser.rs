@@ -120,7 +120,7 @@ async fn put_sides(
 #[derive(Serialize, ToSchema)]
 struct Measured {
     /// Pairs of a frequency in Hz and a level in dB.
-    points: Vec<(f64, f64)>,
+    points: Vec<[f64; 2]>,
 }
 
 /// Folds an equaliser as the daemon does, and measures what comes out.
@@ -164,50 +164,54 @@ async fn to_text(body: Json<Profile>) -> Result<web::Json<Text>, Problem> {
 
 /// A kept profile.
 #[derive(Serialize, ToSchema)]
-struct Kept {
+struct KeptEqualiser {
     id: Id,
     profile: Profile,
 }
 
 /// All kept profiles.
 #[derive(Serialize, ToSchema)]
-struct KeptList {
-    equalisers: Vec<Kept>,
+struct KeptEqualisers {
+    equalisers: Vec<KeptEqualiser>,
 }
 
 /// The kept profiles.
-#[utoipa::path(tag = "equaliser", responses((status = 200, body = KeptList)))]
+#[utoipa::path(tag = "equaliser", responses((status = 200, body = KeptEqualisers)))]
 #[get("/equalisers")]
-async fn get_kept(store: web::Data<Store>) -> Result<web::Json<KeptList>, Problem> {
+async fn get_kept(store: web::Data<Store>) -> Result<web::Json<KeptEqualisers>, Problem> {
     waiting(move || {
         let found = store.shelf(KEPT).list()?;
-        let equalisers = found.into_iter().map(|(id, profile)| Kept { id, profile }).collect();
-        Ok(web::Json(KeptList { equalisers }))
+        let equalisers =
+            found.into_iter().map(|(id, profile)| KeptEqualiser { id, profile }).collect();
+        Ok(web::Json(KeptEqualisers { equalisers }))
     })
     .await
 }
 
 /// Keeps a profile.
-#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = Kept)))]
+#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = KeptEqualiser)))]
 #[post("/equalisers")]
-async fn keep(store: web::Data<Store>, body: Json<Profile>) -> Result<web::Json<Kept>, Problem> {
+async fn keep(
+    store: web::Data<Store>,
+    body: Json<Profile>,
+) -> Result<web::Json<KeptEqualiser>, Problem> {
     let profile = body.0;
     profile.check()?;
     waiting(move || {
         let id = store.shelf(KEPT).add(&profile.name, &profile)?;
-        Ok(web::Json(Kept { id, profile }))
+        Ok(web::Json(KeptEqualiser { id, profile }))
     })
     .await
 }
 
 /// Puts a profile in place of a kept one.
-#[utoipa::path(tag = "equaliser", request_body = Profile, responses((status = 200, body = Kept)))]
+#[utoipa::path(tag = "equaliser", params(("id" = Id, Path, description = "As the list tells it")), request_body = Profile, responses((status = 200, body = KeptEqualiser)))]
 #[put("/equalisers/{id}")]
 async fn keep_again(
     store: web::Data<Store>,
     id: web::Path<Id>,
     body: Json<Profile>,
-) -> Result<web::Json<Kept>, Problem> {
+) -> Result<web::Json<KeptEqualiser>, Problem> {
     let (profile, id) = (body.0, id.into_inner());
     profile.check()?;
     waiting(move || {
@@ -216,13 +220,13 @@ async fn keep_again(
             return Err(Problem::no_such("equaliser", id.as_str()));
         }
         shelf.put(&id, &profile)?;
-        Ok(web::Json(Kept { id, profile }))
+        Ok(web::Json(KeptEqualiser { id, profile }))
     })
     .await
 }
 
 /// Deletes a kept profile.
-#[utoipa::path(tag = "equaliser", request_body = Nothing, responses((status = 200, body = Done)))]
+#[utoipa::path(tag = "equaliser", params(("id" = Id, Path, description = "As the list tells it")), request_body = Nothing, responses((status = 200, body = Done)))]
 #[delete("/equalisers/{id}")]
 async fn forget(
     store: web::Data<Store>,

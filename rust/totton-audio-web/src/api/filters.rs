@@ -39,7 +39,7 @@ pub async fn choices(daemon: &Daemon) -> Result<Vec<FilterChoice>, Problem> {
 
 /// A filter to choose.
 #[derive(Serialize, ToSchema)]
-struct Choice {
+struct ListedFilter {
     #[serde(flatten)]
     choice: FilterChoice,
     /// Whether it was uploaded, and may be deleted.
@@ -49,7 +49,7 @@ struct Choice {
 /// The filters.
 #[derive(Serialize, ToSchema)]
 struct Filters {
-    filters: Vec<Choice>,
+    filters: Vec<ListedFilter>,
 }
 
 /// The filters of the image and those that were uploaded.
@@ -60,7 +60,7 @@ async fn get_filters(
     store: web::Data<Store>,
 ) -> Result<web::Json<Filters>, Problem> {
     let folder = store.path(FOLDER);
-    let filters = choices(&daemon).await?.into_iter().map(|choice| Choice {
+    let filters = choices(&daemon).await?.into_iter().map(|choice| ListedFilter {
         uploaded: Path::new(&choice.path).parent() == Some(&folder),
         choice,
     });
@@ -106,7 +106,7 @@ struct Name {
 
 /// The filter that was put in.
 #[derive(Serialize, ToSchema)]
-struct Uploaded {
+struct UploadedFilter {
     /// The file's name on the box.
     file: String,
     /// Input rate in Hz that it is meant for.
@@ -122,7 +122,7 @@ struct Uploaded {
     tag = "filters",
     params(Name),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, body = Uploaded))
+    responses((status = 200, body = UploadedFilter))
 )]
 #[post("/filters")]
 async fn upload_filter(
@@ -130,7 +130,7 @@ async fn upload_filter(
     settings: web::Data<Settings>,
     name: web::Query<Name>,
     upload: Upload,
-) -> Result<web::Json<Uploaded>, Problem> {
+) -> Result<web::Json<UploadedFilter>, Problem> {
     if !(1..=100).contains(&name.name.chars().count()) {
         return Err(Problem::not_accepted(
             "name is too short or too long",
@@ -161,7 +161,7 @@ async fn upload_filter(
         let taps = filter.taps().len();
         part.keep(&store.path(FOLDER).join(&file))?;
         log::info!("filter {file} was uploaded: {taps} taps");
-        Ok(web::Json(Uploaded { file, input_rate, ratio, taps }))
+        Ok(web::Json(UploadedFilter { file, input_rate, ratio, taps }))
     })
     .await
 }
@@ -169,18 +169,18 @@ async fn upload_filter(
 /// An uploaded filter.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Forget {
+struct ForgetFilter {
     /// Its path, as the list tells it.
     path: String,
 }
 
 /// Deletes the files of an uploaded filter.
-#[utoipa::path(tag = "filters", request_body = Forget, responses((status = 200, body = Done)))]
+#[utoipa::path(tag = "filters", request_body = ForgetFilter, responses((status = 200, body = Done)))]
 #[delete("/filters")]
 async fn delete_filter(
     daemon: web::Data<Daemon>,
     store: web::Data<Store>,
-    body: Json<Forget>,
+    body: Json<ForgetFilter>,
 ) -> Result<web::Json<Done>, Problem> {
     let folder = store.path(FOLDER);
     let filters = choices(&daemon).await?;

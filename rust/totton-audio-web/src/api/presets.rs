@@ -60,7 +60,7 @@ fn check_name(name: &str) -> Result<(), Problem> {
 
 /// A preset with its id.
 #[derive(Serialize, ToSchema)]
-struct Kept {
+struct KeptPreset {
     id: Id,
     preset: Preset,
 }
@@ -68,7 +68,7 @@ struct Kept {
 /// All presets.
 #[derive(Serialize, ToSchema)]
 struct Presets {
-    presets: Vec<Kept>,
+    presets: Vec<KeptPreset>,
 }
 
 /// The presets.
@@ -77,7 +77,7 @@ struct Presets {
 async fn get_presets(store: web::Data<Store>) -> Result<web::Json<Presets>, Problem> {
     waiting(move || {
         let found = store.shelf(PRESETS).list()?;
-        let presets = found.into_iter().map(|(id, preset)| Kept { id, preset }).collect();
+        let presets = found.into_iter().map(|(id, preset)| KeptPreset { id, preset }).collect();
         Ok(web::Json(Presets { presets }))
     })
     .await
@@ -86,19 +86,19 @@ async fn get_presets(store: web::Data<Store>) -> Result<web::Json<Presets>, Prob
 /// A name.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Name {
+struct PresetName {
     #[schema(min_length = 1, max_length = 80)]
     name: String,
 }
 
 /// Keeps the sound that is in force under a name.
-#[utoipa::path(tag = "presets", request_body = Name, responses((status = 200, body = Kept)))]
+#[utoipa::path(tag = "presets", request_body = PresetName, responses((status = 200, body = KeptPreset)))]
 #[post("/presets")]
 async fn keep_preset(
     store: web::Data<Store>,
     daemon: web::Data<Daemon>,
-    body: Json<Name>,
-) -> Result<web::Json<Kept>, Problem> {
+    body: Json<PresetName>,
+) -> Result<web::Json<KeptPreset>, Problem> {
     let name = body.0.name.trim().to_owned();
     check_name(&name)?;
     let settings = match daemon.ask(Command::Settings).await? {
@@ -109,13 +109,13 @@ async fn keep_preset(
         let equaliser = store.read(SIDES)?.unwrap_or_default();
         let preset = Preset { name, sound: settings.sound, filter: settings.filter, equaliser };
         let id = store.shelf(PRESETS).add(&preset.name, &preset)?;
-        Ok(web::Json(Kept { id, preset }))
+        Ok(web::Json(KeptPreset { id, preset }))
     })
     .await
 }
 
 /// Puts a preset in force.
-#[utoipa::path(tag = "presets", request_body = Nothing, responses((status = 200, body = Done)))]
+#[utoipa::path(tag = "presets", params(("id" = Id, Path, description = "As the list tells it")), request_body = Nothing, responses((status = 200, body = Done)))]
 #[post("/presets/{id}/apply")]
 async fn apply_preset(
     store: web::Data<Store>,
@@ -148,7 +148,7 @@ async fn apply_preset(
 }
 
 /// Deletes a preset.
-#[utoipa::path(tag = "presets", request_body = Nothing, responses((status = 200, body = Done)))]
+#[utoipa::path(tag = "presets", params(("id" = Id, Path, description = "As the list tells it")), request_body = Nothing, responses((status = 200, body = Done)))]
 #[delete("/presets/{id}")]
 async fn delete_preset(
     store: web::Data<Store>,

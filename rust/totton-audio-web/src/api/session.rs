@@ -74,7 +74,7 @@ async fn log_out(
 /// Another password, or none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct PasswordChange {
     /// The password now set; not looked at while there is none.
     #[schema(max_length = 256)]
     current: Option<String>,
@@ -84,15 +84,15 @@ struct Change {
 }
 
 /// Sets, changes or removes the password. Every session ends; this browser gets a new one.
-#[utoipa::path(tag = "session", request_body = Change, responses((status = 200, body = Done)))]
+#[utoipa::path(tag = "session", request_body = PasswordChange, responses((status = 200, body = Done)))]
 #[put("/password")]
 async fn change_password(
     gate: web::Data<Gate>,
     request: HttpRequest,
-    body: Json<Change>,
+    body: Json<PasswordChange>,
 ) -> Result<HttpResponse, Problem> {
     let from = peer(&request)?;
-    let Change { current, new } = body.0;
+    let PasswordChange { current, new } = body.0;
     let token = waiting(move || {
         gate.password.change(from, current.as_deref(), new.as_deref())?;
         log::info!("the page's password was {}", if new.is_some() { "set" } else { "removed" });

@@ -17,16 +17,16 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// All settings of the sound.
 #[derive(Serialize, ToSchema)]
-pub struct Current {
+pub struct CurrentSettings {
     pub settings: Settings,
     /// Counts up at each change.
     pub revision: u64,
 }
 
 /// What a listener can set.
-#[utoipa::path(tag = "settings", responses((status = 200, body = Current)))]
+#[utoipa::path(tag = "settings", responses((status = 200, body = CurrentSettings)))]
 #[get("/settings")]
-async fn get_settings(daemon: web::Data<Daemon>) -> Result<web::Json<Current>, Problem> {
+async fn get_settings(daemon: web::Data<Daemon>) -> Result<web::Json<CurrentSettings>, Problem> {
     daemon.settings(Command::Settings).await.map(web::Json)
 }
 
@@ -35,13 +35,13 @@ async fn get_settings(daemon: web::Data<Daemon>) -> Result<web::Json<Current>, P
 #[utoipa::path(
     tag = "settings",
     request_body(content = Object, content_type = "application/json"),
-    responses((status = 200, body = Current))
+    responses((status = 200, body = CurrentSettings))
 )]
 #[patch("/settings")]
 async fn change_settings(
     daemon: web::Data<Daemon>,
     body: Json<serde_json::Map<String, serde_json::Value>>,
-) -> Result<web::Json<Current>, Problem> {
+) -> Result<web::Json<CurrentSettings>, Problem> {
     let changes = body.0;
     // A client chooses among what there is: no path of its own reaches the daemon.
     if let Some(filter) = changes.get("filter").filter(|filter| !filter.is_null()) {

@@ -73,16 +73,16 @@ async fn restart_stream(
 /// Silence or sound.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Mute {
+struct SetMute {
     mute: bool,
 }
 
 /// Silences the output, or ends the silence.
-#[utoipa::path(tag = "stream", request_body = Mute, responses((status = 200, body = Status)))]
+#[utoipa::path(tag = "stream", request_body = SetMute, responses((status = 200, body = Status)))]
 #[put("/mute")]
 async fn set_mute(
     daemon: web::Data<Daemon>,
-    body: Json<Mute>,
+    body: Json<SetMute>,
 ) -> Result<web::Json<Status>, Problem> {
     daemon.order(Command::SetMute { mute: body.0.mute }).await.map(web::Json)
 }
@@ -90,18 +90,18 @@ async fn set_mute(
 /// The volume.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Gain {
+struct SetGain {
     /// dB.
     #[schema(minimum = -120, maximum = 0)]
     gain_db: f64,
 }
 
 /// Sets the volume.
-#[utoipa::path(tag = "stream", request_body = Gain, responses((status = 200, body = Status)))]
+#[utoipa::path(tag = "stream", request_body = SetGain, responses((status = 200, body = Status)))]
 #[put("/gain")]
 async fn set_gain(
     daemon: web::Data<Daemon>,
-    body: Json<Gain>,
+    body: Json<SetGain>,
 ) -> Result<web::Json<Status>, Problem> {
     let gain_db = body.0.gain_db;
     if !(-120.0..=0.0).contains(&gain_db) {

@@ -56,7 +56,7 @@ impl Update {
 /// How the last update ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Last {
+struct LastUpdate {
     /// Whether it worked.
     success: bool,
     /// Whether the bundle was only checked.
@@ -71,7 +71,7 @@ struct Last {
 
 /// How updates stand.
 #[derive(Serialize, ToSchema)]
-struct State {
+struct UpdateState {
     /// The version that runs.
     version: &'static str,
     /// Whether an update is possible.
@@ -81,20 +81,20 @@ struct State {
     /// Whether one is under way.
     running: bool,
     progress: Option<Progress>,
-    last: Option<Last>,
+    last: Option<LastUpdate>,
 }
 
 /// How updates stand.
-#[utoipa::path(tag = "update", responses((status = 200, body = State)))]
+#[utoipa::path(tag = "update", responses((status = 200, body = UpdateState)))]
 #[get("/update")]
 async fn get_update(
     update: web::Data<Update>,
     store: web::Data<Store>,
-) -> Result<web::Json<State>, Problem> {
+) -> Result<web::Json<UpdateState>, Problem> {
     waiting(move || {
         let reason = update.updater.state().err().map(|problem| problem.detail().to_owned());
         let progress = update.progress.lock().ok().and_then(|progress| progress.clone());
-        Ok(web::Json(State {
+        Ok(web::Json(UpdateState {
             version: VERSION,
             available: reason.is_none(),
             reason,
@@ -118,7 +118,7 @@ struct How {
 
 /// What came of it.
 #[derive(Serialize, ToSchema)]
-struct Outcome {
+struct UpdateOutcome {
     /// Whether only a check was made.
     checked_only: bool,
     /// What the updater said.
@@ -131,7 +131,7 @@ struct Outcome {
     tag = "update",
     params(How),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, body = Outcome))
+    responses((status = 200, body = UpdateOutcome))
 )]
 #[post("/update")]
 async fn install(
@@ -139,7 +139,7 @@ async fn install(
     store: web::Data<Store>,
     how: web::Query<How>,
     mut upload: Upload,
-) -> Result<web::Json<Outcome>, Problem> {
+) -> Result<web::Json<UpdateOutcome>, Problem> {
     let Ok(_place) = update.place.try_acquire() else {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -182,7 +182,7 @@ async fn install(
         Err(problem) => problem.detail().to_owned(),
     };
     let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let last = Last {
+    let last = LastUpdate {
         success: result.is_ok(),
         checked_only,
         words,
@@ -191,7 +191,7 @@ async fn install(
     };
     log::info!("an update ended: {last:?}");
     waiting(move || store.write(LAST, &last)).await?;
-    Ok(web::Json(Outcome { checked_only, words: result? }))
+    Ok(web::Json(UpdateOutcome { checked_only, words: result? }))
 }
 
 /// Feeds the updater and follows it to its end; its last words.
@@ -224,7 +224,7 @@ fn run(
             let mut heard = Instant::now();
             let mut words = String::new();
             loop {
-                match listener.next() {
+                match listener.heard() {
                     Ok(Some(now)) => {
                         heard = Instant::now();
                         if !now.info.is_empty() {

@@ -17,6 +17,7 @@ use crate::problem::Problem;
 /// What may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = PowerRequest)]
 pub enum Request {
     /// Start the whole device again.
     Reboot,

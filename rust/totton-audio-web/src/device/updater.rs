@@ -1,7 +1,7 @@
 //! The updater, SWUpdate, by its two sockets.
 //!
-//! `sockinstctrl` takes an install request and then the bundle itself;
-//! `swupdateprog` tells how far it is. Both speak C structures of the machine:
+//! `control.sock` takes an install request and then the bundle itself;
+//! `progress.sock` tells how far it is. Both speak C structures of the machine:
 //! `ipc_message` (`network_ipc.h`) and `progress_msg` (`progress_ipc.h`), here as
 //! they are on a 64-bit Linux. SWUpdate checks the bundle's signature while it
 //! reads, and writes to the slot that is not running.
@@ -106,7 +106,7 @@ pub struct Updater {
 impl Updater {
     /// The sockets in `folder`.
     pub fn new(folder: &Path) -> Self {
-        Self { control: folder.join("sockinstctrl"), progress: folder.join("swupdateprog") }
+        Self { control: folder.join("control.sock"), progress: folder.join("progress.sock") }
     }
 
     /// What SWUpdate does, its last words; an error when there is none.
@@ -175,7 +175,7 @@ impl Listener {
     ///
     /// # Errors
     /// When SWUpdate has gone.
-    pub fn next(&mut self) -> std::io::Result<Option<Progress>> {
+    pub fn heard(&mut self) -> std::io::Result<Option<Progress>> {
         let mut message = [0; PROGRESS];
         match self.0.read_exact(&mut message) {
             Ok(()) => Ok(Some(progress(&message))),

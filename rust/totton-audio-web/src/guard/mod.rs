@@ -29,6 +29,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
 use crate::body::essence;
+use crate::openapi::{self, Description};
 use crate::problem::Problem;
 use pace::Pace;
 use password::Password;
@@ -116,11 +117,16 @@ pub struct Gate {
 /// Only those of the services behind it.
 pub async fn guard<B: MessageBody>(
     gate: web::Data<Gate>,
+    description: web::Data<Description>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let mut response = match check(&request, &gate) {
-        Ok(()) => next.call(request).await?.map_into_left_body(),
+    let mut response = match check(&request, &gate, &description) {
+        Ok(true) => next.call(request).await?.map_into_left_body(),
+        Ok(false) => {
+            let refusal = openapi::refuse(request.request(), &description);
+            request.into_response(refusal).map_into_right_body()
+        }
         Err(problem) => {
             log::warn!("refused {} {}: {problem}", request.method(), request.path());
             request.into_response(problem.error_response()).map_into_right_body()
@@ -136,7 +142,12 @@ pub async fn guard<B: MessageBody>(
     Ok(response)
 }
 
-fn check(request: &ServiceRequest, gate: &Gate) -> Result<(), Problem> {
+/// Whether the request may pass; false for a method that its path does not have.
+fn check(
+    request: &ServiceRequest,
+    gate: &Gate,
+    description: &Description,
+) -> Result<bool, Problem> {
     let host = check_host(request, &gate.hosts)?;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if let Some(peer) = request.peer_addr() {
@@ -144,6 +155,10 @@ fn check(request: &ServiceRequest, gate: &Gate) -> Result<(), Problem> {
     }
     if changes {
         check_origin(request.headers(), host)?;
+        let method = request.method().as_str();
+        if description.methods(request.path()).is_some_and(|all| !all.contains(method)) {
+            return Ok(false);
+        }
         check_content_type(request.headers())?;
     }
     let path = request.path();
@@ -151,7 +166,7 @@ fn check(request: &ServiceRequest, gate: &Gate) -> Result<(), Problem> {
     if locked && !gate.password.lets_in(request.headers()) {
         return Err(password::needed());
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The host that the request is for, when it is one of ours.

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::double::{Double, endpoints};
-use crate::http::{DEADLINE, Response, request};
+use crate::http::{DEADLINE, Response, exchange, request};
 
 /// The program under test; killed when dropped.
 pub struct Bench {
@@ -26,6 +26,7 @@ impl Bench {
             .arg(config)
             .env_remove("TOTTON_AUDIO_WEB_HOST")
             .env_remove("JOURNAL_STREAM")
+            .env("PATH", with_programs(folder.path()))
             .env("TOTTON_AUDIO_WEB_PORT", "0")
             .stderr(Stdio::piped())
             .spawn()
@@ -69,6 +70,19 @@ impl Bench {
         request(self.address, line, &headers, body)
     }
 
+    /// Uploads a file as the page does.
+    pub fn upload(&self, line: &str, content: &[u8]) -> Response {
+        let host = self.address;
+        let mut text = format!(
+            "{line} HTTP/1.1\r\nConnection: close\r\nHost: {host}\r\nOrigin: http://{host}\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+            content.len()
+        )
+        .into_bytes();
+        text.extend_from_slice(content);
+        exchange(self.address, &text)
+    }
+
     /// Sends SIGTERM; how the program ended and after how long.
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let process = nix::unistd::Pid::from_raw(self.process.id().try_into().unwrap());
@@ -89,6 +103,42 @@ impl Drop for Bench {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What stands for systemctl and journalctl, before the real ones on the path. The
+/// second writes its arguments to a file.
+fn with_programs(folder: &Path) -> std::ffi::OsString {
+    use std::os::unix::fs::PermissionsExt;
+    let programs = folder.join("programs");
+    std::fs::create_dir_all(&programs).unwrap();
+    let entry = |number: u32, priority: u32, message: &str| {
+        format!(
+            r#"{{"MESSAGE":"{message}","PRIORITY":"{priority}","SYSLOG_IDENTIFIER":"gpu-upsampler","__REALTIME_TIMESTAMP":"170000000{number}000000"}}"#
+        )
+    };
+    let journalctl = format!(
+        "#!/bin/sh\necho \"$*\" >> {arguments}\ncase \"$*\" in\n\
+         *short-iso*) echo '2026-01-01 box gpu-upsampler: started';;\n\
+         *--follow*) sleep 0.3; echo '{third}'; sleep 60;;\n\
+         *) echo '{first}'; echo '{second}';;\nesac\n",
+        arguments = folder.join("journalctl-arguments").display(),
+        first = entry(1, 6, "the DAC is open"),
+        second = entry(2, 3, "the DAC is gone"),
+        third = entry(3, 6, "the DAC is back"),
+    );
+    let systemctl = "#!/bin/sh\ncase \"$*\" in\n*.service*) printf 'Id=gpu-upsampler.service\\n\
+        ActiveState=active\\nSubState=running\\nResult=success\\nNRestarts=1\\n\
+        ActiveEnterTimestampMonotonic=9000000\\n';;\n*) echo UserspaceTimestampMonotonic=3000000;;\n\
+        esac\n";
+    for (name, text) in [("journalctl", journalctl.as_str()), ("systemctl", systemctl)] {
+        let path = programs.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let mut path = programs.into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    path
 }
 
 /// Writes settings for loopback and the double's sockets.

@@ -60,7 +60,7 @@ pub fn request(address: SocketAddr, line: &str, headers: &[&str], body: &str) ->
     exchange(address, format!("{text}\r\n{body}").as_bytes())
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub fn connect(address: SocketAddr) -> TcpStream {
     let connection = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
     connection.set_read_timeout(Some(DEADLINE)).unwrap();
     connection
@@ -91,8 +91,12 @@ pub struct Events {
 
 impl Events {
     pub fn open(address: SocketAddr) -> Self {
+        Self::open_at(address, "/api/v1/events")
+    }
+
+    pub fn open_at(address: SocketAddr, path: &str) -> Self {
         let mut connection = connect(address);
-        connection.write_all(b"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         let mut reader = BufReader::new(connection);
         let (status, headers) = head(&mut reader);
         Self { reader, status, headers }

@@ -1,0 +1,95 @@
+"""Chromium on the PC's side of the cable, and what the tests of the page share."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from labgrid.util.helper import get_free_port
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+PAGE = "http://totton-audio.local/"
+VIEWS = ("listen", "sound", "spectrum", "system", "update")
+DESKTOP, PHONE = (1280, 1000), (400, 860)
+
+
+@pytest.fixture(scope="module")
+def browser(env, pc, cable):
+    """Chromium, all of whose traffic and name look-ups go through the PC."""
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert chromium and chromedriver, "install Debian's chromium and chromium-driver"
+    network = env.get_target("pc").get_resource("NetworkService")
+    port = get_free_port()
+    tunnel = subprocess.Popen(
+        ["ssh", "-N", "-D", f"127.0.0.1:{port}", "-p", str(network.port), "-i", os.environ["LG_KEY"]]
+        + ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
+        + ["-o", "ExitOnForwardFailure=yes", f"{network.username}@{network.address}"],
+        stdin=subprocess.DEVNULL,
+    )
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--lang=en",
+        "--window-size=1280,1000",
+        f"--proxy-server=socks5://127.0.0.1:{port}",
+        # Nothing is resolved on this machine: the name is the PC's to find.
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    ):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    driver.set_page_load_timeout(120)
+    driver.set_script_timeout(120)
+    yield driver
+    driver.quit()
+    tunnel.terminate()
+    tunnel.wait(10)
+
+
+def part(browser, name):
+    return browser.find_element(By.CSS_SELECTOR, f'[data-testid="{name}"]')
+
+
+def parts(browser, name):
+    return browser.find_elements(By.CSS_SELECTOR, f'[data-testid="{name}"]')
+
+
+def press(browser, name):
+    """Presses a button, wherever it is on the page."""
+    element = part(browser, name)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+
+
+def shown_state(browser):
+    return part(browser, "state").get_attribute("data-state")
+
+
+def view(browser, name):
+    """Opens a view of the page, not loading the page again."""
+    browser.execute_script("location.hash = arguments[0]", name)
+    return part(browser, f"view-{name}")
+
+
+def ask(browser, method, path, body=None):
+    """The page's own request to the API: HTTP status and answer."""
+    return browser.execute_async_script(
+        """
+        const [method, path, body, done] = arguments;
+        fetch("/api/v1/" + path, method === "GET" ? {} : {
+          method, headers: {"content-type": "application/json"}, body: JSON.stringify(body ?? {}),
+        }).then(async (response) => done([response.status, await response.json()]), (error) => done([0, String(error)]));
+        """,
+        method,
+        path,
+        body,
+    )

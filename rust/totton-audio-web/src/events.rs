@@ -64,9 +64,6 @@ struct Hello {
 }
 
 /// What happens, as server-sent events: `hello`, `telemetry`, `away`, `heartbeat`.
-///
-/// # Errors
-/// 503 when too many are open.
 #[utoipa::path(
     tag = "stream",
     responses((status = 200, body = totton_protocol::Telemetry, content_type = "text/event-stream"))

@@ -367,6 +367,7 @@ export function equaliserCard() {
       h("button", { type: "button", test: "eq-add", onclick: () => {
         profile().bands.push({ shape: "peaking", frequency_hz: 1000, gain_db: 0, q: 1, on: true });
         chosen = profile().bands.length - 1;
+        if (profile().name === t.eqFlat) profile().name = t.eqUntitled;
         show();
         commit();
       } }, `+ ${t.addBand}`),

@@ -122,9 +122,6 @@ impl Listener {
 
 /// What plays by frequency, fifteen times a second, as server-sent events: `spectrum`, or
 /// `unavailable` with a reason.
-///
-/// # Errors
-/// 503 when too many listen.
 #[utoipa::path(
     tag = "stream",
     responses((status = 200, body = Both, content_type = "text/event-stream"))

@@ -155,14 +155,13 @@ async fn install(
     let installing = actix_web::rt::task::spawn_blocking(move || {
         run(&updater, &progress, checked_only, receiver)
     });
-    let mut broken = None;
+    let (mut broken, mut taken) = (None, true);
     loop {
         match upload.piece().await {
             Ok(Some(piece)) => {
-                // When the updater has given up already, its reason comes below.
-                if pieces.send(Some(piece)).await.is_err() {
-                    break;
-                }
+                // When the updater has given up already, the rest is read all the same: a
+                // browser that cannot send it all does not see the answer with the reason.
+                taken = taken && pieces.send(Some(piece)).await.is_ok();
             }
             Ok(None) => {
                 let _ = pieces.send(None).await;

@@ -49,7 +49,7 @@ pub fn ask(folder: &Path, request: Request) -> Result<(), Problem> {
             "power-not-possible",
             "This device cannot be switched from here",
             format!("cannot connect to {}: {error}", path.display()),
-            "Enable the sockets totton-audio-power@*.socket, or use the device's own switch.",
+            "Enable the sockets totton-audio-reboot.socket, -poweroff and -restart, or use the device's own switch.",
         )
     })
 }

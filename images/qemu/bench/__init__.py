@@ -6,6 +6,7 @@ On the host's Python:
   builder    the Debian with every tool, and commands inside it
 In the builder:
   payload    what is laid over Debian: binaries, conf/, the bench's own files
+  modules    the kernel modules of the virtual cable, patched
   initramfs  what boots the disk
   image      the disks
   kvm        whether KVM really works here

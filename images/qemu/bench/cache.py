@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -82,6 +83,18 @@ def log_path(name):
     folder = ROOT / "logs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.log"
+
+
+def run_logged(command, log_name, what, **options):
+    """Runs a command with its output in the cache's log; a failure shows its end."""
+    log = log_path(log_name)
+    with open(log, "w", encoding="utf-8") as output:
+        done = subprocess.run(
+            [str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, check=False, **options
+        )
+    if done.returncode != 0:
+        tail = "".join(open(log, encoding="utf-8", errors="replace").readlines()[-20:])
+        raise StepFailed(f"{what} failed; the end of {log}:\n{tail}")
 
 
 def step(name, key, what, make, remove=shutil.rmtree):

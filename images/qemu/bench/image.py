@@ -8,12 +8,11 @@ Runs in the builder.
 
 import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import builder, cache, initramfs, payload
+from . import builder, cache, initramfs, modules, payload
 
 DISK_SIZE = "3G"
 
@@ -26,18 +25,6 @@ class Image:
     initrd: Path | None
     disk: Path
     root: str = "root=/dev/vda rw"
-
-
-def run_logged(command, log_name, what, **options):
-    """Runs a command with its output in the cache's log; a failure shows its end."""
-    log = cache.log_path(log_name)
-    with open(log, "w", encoding="utf-8") as output:
-        done = subprocess.run(
-            [str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, check=False, **options
-        )
-    if done.returncode != 0:
-        tail = "".join(open(log, encoding="utf-8", errors="replace").readlines()[-20:])
-        raise cache.StepFailed(f"{what} failed; the end of {log}:\n{tail}")
 
 
 def base(machine, arch):
@@ -60,7 +47,7 @@ def base(machine, arch):
         with tempfile.TemporaryFile("w+") as sources:
             sources.write(builder.sources([arch]))
             sources.seek(0)
-            run_logged(command, f"base-{machine}", f"the base of the {machine}", stdin=sources)
+            cache.run_logged(command, f"base-{machine}", f"the base of the {machine}", stdin=sources)
         shutil.copy(next((into / "root/boot").glob("vmlinuz-*")), into / "vmlinuz")
 
     return cache.step(f"base-{machine}", key, f"{machine}: Debian {builder.SUITE} for {arch}", make)
@@ -79,7 +66,7 @@ def disk(machine, arch, layers):
         staged = into / "payload"
         for layer in layers:
             layer.put(staged)
-        run_logged(
+        cache.run_logged(
             ["unshare", "--mount", script, machine, below / "root", staged, into / "disk.img", DISK_SIZE],
             f"disk-{machine}", f"the disk of the {machine}",
         )
@@ -105,19 +92,26 @@ def built_by_bitbake(folder):
     archive = found[-1].resolve()
 
     def make(into):
-        run_logged(["zstd", "-q", "-d", archive, "-o", into / "disk.img"], "disk-layer", "the layer's disk")
+        cache.run_logged(["zstd", "-q", "-d", archive, "-o", into / "disk.img"], "disk-layer", "the layer's disk")
 
     made = cache.step("disk-layer", cache.digest(archive), "device: the layer's disk", make)
     return Image((folder / "Image").resolve(), None, made / "disk.img", "root=PARTLABEL=APP ro rootwait")
 
 
+def _device(key):
+    named = os.environ.get("TOTTON_DEVICE_IMAGE")
+    if named:
+        return built_by_bitbake(Path(named))
+    cable = modules.usbip(base("device", builder.TARGET), builder.TARGET)
+    return disk("device", builder.TARGET, [*payload.device(key), cable])
+
+
 def both():
     """Builds what is missing; returns the images (device, pc)."""
     key = payload.ssh_key()
-    named = os.environ.get("TOTTON_DEVICE_IMAGE")
-    device = built_by_bitbake(Path(named)) if named else disk("device", builder.TARGET, payload.device(key))
+    device = _device(key)
     pc = disk("pc", builder.HOST_ARCH, payload.pc(key))
     # Another start may be using the ones before.
-    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-layer", "disk-pc"):
+    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-layer", "disk-pc", *modules.STEPS):
         cache.forget_older(step, keep=3)
     return device, pc

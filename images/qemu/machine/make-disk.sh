@@ -22,6 +22,11 @@ mount -t overlay -o "lowerdir=$base,upperdir=$work/upper,workdir=$work/work" dis
 # permission are the checkout's own.
 tar -C "$payload" --owner=0 --group=0 --mode=u+rw,go+rX,go-w -c . | tar -C "$root" -x --no-same-owner
 
+# Modules of our own go before the kernel's (depmod.d(5): updates/ first).
+for modules in "$payload"/usr/lib/modules/*; do
+    [ ! -d "$modules" ] || depmod -b "$root" "$(basename "$modules")"
+done
+
 case $machine in
     device) name=totton-audio ;;
     *) name=$machine ;;

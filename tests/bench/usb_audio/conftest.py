@@ -1,0 +1,44 @@
+"""Sound over the cable: both ends, attached for as long as a file's tests last."""
+
+import pytest
+from ends import Box, Host
+from packets import Packets
+
+# What only tells of a fault in the kernel. Everything of this boot before the test is not its own.
+KERNEL_FAULTS = "BUG:|WARNING:|Oops|Call trace|Unable to handle|rcu:.*stall|hung task"
+
+
+@pytest.fixture(scope="module")
+def host(env, device, cable):
+    """The computer, the cable plugged in."""
+    plug, unplug = (env.config.get_option(name) for name in ("sound_plug", "sound_unplug"))
+    machine = {"device": device, "pc": cable.pc}[env.config.get_option("sound_host")]
+    if machine is device and device.attempt(f"command -v {plug}")[0] != 0:
+        pytest.skip(f"this image has no {plug}: its kernel's virtual cable carries no sound (docs/virtual-cable.md)")
+    host = Host(machine, plug, unplug)
+    cable.unplug()
+    host.plug()
+    yield host
+    host.unplug()
+    cable.plug()
+
+
+@pytest.fixture(scope="module")
+def box(device):
+    return Box(device)
+
+
+@pytest.fixture
+def packets(device):
+    return Packets(device)
+
+
+@pytest.fixture(autouse=True)
+def clean(host, box):
+    """Nothing of a test plays, records or fills the memory after it; the kernel is sound."""
+    box.device.run("dmesg --clear")
+    yield
+    host.clean()
+    box.clean()
+    faults = box.device.attempt(f"dmesg | grep -E '{KERNEL_FAULTS}'")[1]
+    assert faults == "", f"the kernel complains: {faults}"

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use totton_dsp::engine::Backend;
 use totton_protocol::{Device, Drift, Engine, Gain, Latency, Levels, Sound, State, Status};
 
 use crate::audio::flow::Flow;
@@ -58,7 +59,8 @@ impl Board {
 
     /// The whole state of the daemon, now.
     pub fn status(&self) -> Status {
-        let facts = self.facts().clone();
+        let mut facts = self.facts().clone();
+        self.say_who_renders(&mut facts.engine);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: facts.state,
@@ -83,6 +85,29 @@ impl Board {
     /// How the input's clock is made to follow the DAC's.
     pub fn drift(&self) -> Option<Drift> {
         self.facts().drift
+    }
+
+    /// Puts into the facts who renders just now: that changes without the supervisor.
+    fn say_who_renders(&self, engine: &mut Option<Engine>) {
+        if let (Some(engine), Some(report)) = (engine, self.flow.engine_report()) {
+            engine.backend = match report.backend {
+                Backend::Cuda => "cuda".to_owned(),
+                Backend::Cpu => "cpu".to_owned(),
+            };
+            engine.backend_reason = Some(report.reason);
+        }
+    }
+
+    /// Who renders and why, to be put after a message; empty when the configuration
+    /// itself says who.
+    pub(crate) fn who_renders(&self) -> String {
+        let mut engine = self.facts().engine.clone();
+        self.say_who_renders(&mut engine);
+        match engine.map(|engine| (engine.backend, engine.backend_reason)) {
+            Some((backend, Some(reason))) if backend == "cuda" => format!("; on the GPU: {reason}"),
+            Some((_, Some(reason))) => format!("; on the processor: {reason}"),
+            _ => String::new(),
+        }
     }
 
     /// The peaks since the last call, for the channels of the open devices.

@@ -1,11 +1,14 @@
 //! When the daemon may say that it is alive.
 //!
-//! A ping means: since the last one, sound has moved, or the daemon has looked
+//! A ping means: since the last one, sound has moved and whoever renders, GPU or
+//! processor, has finished blocks, or the daemon has looked
 //! again for what it waits for. A thread that merely still runs proves nothing,
 //! so there is no thread for this: the supervisor asks at each of its turns.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
+
+use totton_dsp::engine::Backend;
 
 use crate::audio::flow::Flow;
 
@@ -26,6 +29,9 @@ struct Marks {
     capture_turns: u64,
     input_frames: u64,
     output_frames: u64,
+    /// Blocks finished by the one that renders now; `None`: it is not known, the
+    /// output's frames must do.
+    rendered: Option<(Backend, u64)>,
     attempts: u64,
 }
 
@@ -56,6 +62,10 @@ impl Watchdog {
             capture_turns: flow.capture_turns.load(Relaxed),
             input_frames: flow.input_frames.load(Relaxed),
             output_frames: flow.output_frames.load(Relaxed),
+            rendered: flow.engine_report().map(|report| match report.backend {
+                Backend::Cuda => (Backend::Cuda, report.gpu_blocks),
+                Backend::Cpu => (Backend::Cpu, report.cpu_blocks),
+            }),
             attempts: self.attempts,
         };
         let deserved = match (self.last, duty) {
@@ -66,7 +76,10 @@ impl Watchdog {
                 // The engine is between the two: if it hangs, no output moves.
                 let input_moves = marks.input_frames > last.input_frames
                     || (flow.input_idle.load(Relaxed) && marks.capture_turns > last.capture_turns);
-                input_moves && marks.output_frames > last.output_frames
+                // A GPU that only seems to live renders nothing; one that has failed has
+                // handed over to the processor, whose blocks then count.
+                let renders = marks.rendered.is_none() || marks.rendered != last.rendered;
+                input_moves && marks.output_frames > last.output_frames && renders
             }
         };
         if deserved {
@@ -79,6 +92,10 @@ impl Watchdog {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use totton_dsp::engine::{Report, Watch};
+
     use super::*;
 
     const INTERVAL: Duration = Duration::from_secs(10);
@@ -127,6 +144,41 @@ mod tests {
         let (mut watchdog, now, flow) = watchdog();
         assert!(!watchdog.may_ping(now, Duty::Waiting { attempts: 0 }, &flow));
         assert!(watchdog.may_ping(now, Duty::Waiting { attempts: 1 }, &flow));
+    }
+
+    /// An engine of which a test says who renders, and how much.
+    #[derive(Default)]
+    struct Engine(Mutex<(bool, u64, u64)>);
+
+    impl Watch for Engine {
+        fn report(&self) -> Report {
+            let (gpu, gpu_blocks, cpu_blocks) = *self.0.lock().unwrap();
+            let backend = if gpu { Backend::Cuda } else { Backend::Cpu };
+            Report { backend, reason: String::new(), gpu_blocks, cpu_blocks, gpu_faults: 0 }
+        }
+    }
+
+    #[test]
+    fn a_gpu_must_finish_blocks_or_leave_them_to_the_processor() {
+        let (mut watchdog, mut now, flow) = watchdog();
+        let engine = Arc::new(Engine::default());
+        *engine.0.lock().unwrap() = (true, 10, 0);
+        flow.observe(Some(engine.clone()));
+        let mut pings = |state, watchdog: &mut Watchdog| {
+            *engine.0.lock().unwrap() = state;
+            // Frames move all the while: there are rings between the engine and the DAC.
+            flow.input_frames.fetch_add(1, Relaxed);
+            flow.output_frames.fetch_add(1, Relaxed);
+            now += INTERVAL;
+            watchdog.may_ping(now, Duty::Streaming, &flow)
+        };
+        assert!(pings((true, 11, 0), &mut watchdog));
+        assert!(!pings((true, 11, 0), &mut watchdog), "no block was finished");
+        assert!(!pings((true, 11, 5), &mut watchdog), "the wrong one has finished blocks");
+        assert!(pings((true, 12, 5), &mut watchdog));
+        assert!(pings((false, 12, 6), &mut watchdog), "the processor has taken over");
+        assert!(!pings((false, 13, 6), &mut watchdog));
+        assert!(pings((false, 13, 7), &mut watchdog));
     }
 
     #[test]

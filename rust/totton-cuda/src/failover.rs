@@ -9,18 +9,19 @@
 //! blocks. The two differ by their rounding alone, so nothing is faded.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
+use totton_dsp::engine::{Backend, Watch};
 use totton_dsp::{CpuEngine, Engine, Filter, Precision};
 
-use crate::Error;
 use crate::device::Device;
-use crate::health::{Backend, Health, Stand};
+use crate::health::{Health, Stand};
 use crate::worker::{Block, Job, News, Opener, Worker};
+use crate::{Error, priority};
 
 /// Blocks that may be under way: one, and what the GPU's thread has not yet taken.
 const BLOCKS: usize = 4;
@@ -52,14 +53,17 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For blocks of `period`, where `block` is what the buffers after the engine allow.
+    /// For blocks of `period` and a filter of `taps` taps, where `block` is what the
+    /// buffers after the engine allow.
     #[must_use]
-    pub fn new(period: Duration, block: Duration) -> Self {
+    pub fn new(period: Duration, block: Duration, taps: usize) -> Self {
         Self {
             period,
             block,
             hung: Duration::from_secs(2),
-            start: Duration::from_secs(4),
+            // The filter's spectra take their time. A processor that cannot render so long
+            // a filter in time should not have to begin.
+            start: Duration::from_millis(500 + taps as u64 / 2000),
             back_off: Duration::from_secs(1),
             longest_back_off: Duration::from_secs(60),
         }
@@ -93,6 +97,9 @@ pub struct Failover {
     /// Blocks that are not under way.
     blocks: Vec<Block>,
     mode: Mode,
+    /// Of the thread that runs this; the GPU's thread takes it over.
+    priority: Arc<AtomicI32>,
+    prioritised: bool,
     /// Partitions of the convolver that is there, if one is.
     convolver: Option<usize>,
     number: u64,
@@ -103,11 +110,11 @@ pub struct Failover {
 
 impl Failover {
     /// An engine on the device that `open` makes. Waits for it at most
-    /// [`Patience::start`]; `prepare` runs first on the GPU's thread, to give it a priority.
+    /// [`Patience::start`].
     ///
     /// # Errors
     /// [`Error::Engine`] when there cannot be a CPU engine of this shape either,
-    /// [`Error::Thread`]. What is wrong with the GPU is told by [`Health::report`].
+    /// [`Error::Thread`]. What is wrong with the GPU is told by [`Engine::watch`].
     pub fn start<D: Device + 'static>(
         open: Opener<D>,
         filter: &Arc<Filter>,
@@ -115,7 +122,6 @@ impl Failover {
         block: usize,
         precision: Precision,
         patience: Patience,
-        prepare: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Error> {
         let cpu = CpuEngine::new(filter, channels, block, precision)?;
         let frames = block * cpu.ratio();
@@ -129,6 +135,7 @@ impl Failover {
         let (told, news) = RingBuffer::new(NEWS);
         let (attempted, attempt) = mpsc::sync_channel(1);
         let (health, stop) = (Arc::new(Health::default()), Arc::new(AtomicBool::new(false)));
+        let priority = Arc::new(AtomicI32::new(0));
         let worker = Worker {
             open,
             filter: Arc::clone(filter),
@@ -140,14 +147,12 @@ impl Failover {
             news: told,
             health: Arc::clone(&health),
             stop: Arc::clone(&stop),
+            priority: Arc::clone(&priority),
             attempted,
         };
         let worker = thread::Builder::new()
             .name("gpu".to_owned())
-            .spawn(move || {
-                prepare();
-                worker.run();
-            })
+            .spawn(move || worker.run())
             .map_err(Error::Thread)?;
         let mut engine = Self {
             cpu,
@@ -160,6 +165,8 @@ impl Failover {
             patience,
             blocks: blocks.collect(),
             mode: Mode::Cpu,
+            priority,
+            prioritised: false,
             convolver: None,
             number: 0,
             retry_at: None,
@@ -173,12 +180,6 @@ impl Failover {
             engine.enter(Mode::Gpu);
         }
         Ok(engine)
-    }
-
-    /// What others may look at.
-    #[must_use]
-    pub fn health(&self) -> Arc<Health> {
-        Arc::clone(&self.health)
     }
 
     fn enter(&mut self, mode: Mode) {
@@ -330,6 +331,10 @@ impl Engine for Failover {
 
     fn process(&mut self, input: &[&[f64]], output: &mut [&mut [f64]]) {
         self.number += 1;
+        if !self.prioritised {
+            self.priority.store(priority::of_this_thread(), Ordering::Relaxed);
+            self.prioritised = true;
+        }
         self.read_news();
         if self.mode == Mode::Cpu && self.may_join() && self.send_reset() {
             // One more than the partitions: a window is two blocks.
@@ -362,6 +367,11 @@ impl Engine for Failover {
         }
         self.cpu.render(output);
         self.health.count_block(Backend::Cpu);
+    }
+
+    fn watch(&self) -> Option<Arc<dyn Watch>> {
+        let health = Arc::clone(&self.health);
+        Some(health)
     }
 
     fn reset(&mut self) {

@@ -3,12 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// Who renders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    Cuda,
-    Cpu,
-}
+use totton_dsp::engine::{Backend, Report, Watch};
 
 /// Where the engine stands with the GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +23,7 @@ pub(crate) enum Stand {
 
 /// Counters and reasons; the audio thread only counts.
 #[derive(Debug)]
-pub struct Health {
+pub(crate) struct Health {
     stand: AtomicU8,
     gpu_blocks: AtomicU64,
     cpu_blocks: AtomicU64,
@@ -41,20 +36,6 @@ pub struct Health {
 struct Texts {
     device: String,
     failure: String,
-}
-
-/// One look at [`Health`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    pub backend: Backend,
-    /// Why this backend, in words: the GPU's name, or why it does not render.
-    pub reason: String,
-    /// Blocks that the GPU rendered in time.
-    pub gpu_blocks: u64,
-    /// Blocks that the CPU rendered.
-    pub cpu_blocks: u64,
-    /// Times that the GPU failed or was late.
-    pub faults: u64,
 }
 
 impl Default for Health {
@@ -70,9 +51,8 @@ impl Default for Health {
     }
 }
 
-impl Health {
-    /// What there is to tell now.
-    pub fn report(&self) -> Report {
+impl Watch for Health {
+    fn report(&self) -> Report {
         let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         let late = self.late.load(Relaxed);
         let stand = self.stand();
@@ -92,10 +72,12 @@ impl Health {
             reason,
             gpu_blocks: self.gpu_blocks.load(Relaxed),
             cpu_blocks: self.cpu_blocks.load(Relaxed),
-            faults: self.failures.load(Relaxed) + late,
+            gpu_faults: self.failures.load(Relaxed) + late,
         }
     }
+}
 
+impl Health {
     fn stand(&self) -> Stand {
         match self.stand.load(Relaxed) {
             1 => Stand::Joining,

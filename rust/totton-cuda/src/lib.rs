@@ -15,7 +15,8 @@
 //! | [`failover`] | [`Failover`]: an engine that changes over and back, block by block |
 //! | [`worker`] | the GPU's thread: makes the convolver, checks it, feeds it, tries again |
 //! | `check` | a convolver proves itself before it is heard |
-//! | [`health`] | what the rest of a program may know of it |
+//! | `health` | what the rest of a program may know of it |
+//! | `priority` | of the GPU's thread |
 //! | [`convolver`] | the convolution on a device |
 //! | [`shape`], [`spectra`] | sizes and layouts |
 //! | [`device`] | what is asked of a GPU; CUDA; the device of tests |
@@ -31,7 +32,8 @@ pub mod convolver;
 pub mod device;
 pub mod error;
 pub mod failover;
-pub mod health;
+mod health;
+mod priority;
 pub mod shape;
 pub mod spectra;
 pub mod worker;
@@ -39,5 +41,4 @@ pub mod worker;
 pub use convolver::Convolver;
 pub use error::Error;
 pub use failover::{Failover, Patience};
-pub use health::{Backend, Health};
 pub use shape::Shape;

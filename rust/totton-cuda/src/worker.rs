@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer};
 use totton_dsp::Filter;
 
-use crate::Error;
 use crate::check::check;
 use crate::convolver::Convolver;
 use crate::device::Device;
 use crate::failover::Patience;
 use crate::health::Health;
+use crate::{Error, priority};
 
 /// How long the thread sleeps when there is nothing to do.
 const IDLE: Duration = Duration::from_millis(200);
@@ -75,6 +75,8 @@ pub(crate) struct Worker<D> {
     pub(crate) news: Producer<News>,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: Arc<AtomicBool>,
+    /// For the time in which a block is waited for.
+    pub(crate) priority: Arc<AtomicI32>,
     /// Told once, when the first attempt has ended.
     pub(crate) attempted: SyncSender<()>,
 }
@@ -93,6 +95,7 @@ impl<D: Device> Worker<D> {
                 // The bindings panic when a library lacks a function.
                 Err(panic) => Error::Staged(words(&*panic)),
             };
+            priority::set_this_thread(0);
             counts |= since.is_some();
             if since.is_some() {
                 self.tell(News::Lost);
@@ -128,7 +131,13 @@ impl<D: Device> Worker<D> {
         *since = Some(Instant::now());
         self.tell(News::Ready { partitions: convolver.shape().partitions });
         let _ = self.attempted.try_send(());
+        let mut priority = 0;
         while !self.stopped() {
+            let wanted = self.priority.load(Ordering::Relaxed);
+            if wanted != priority {
+                priority = wanted;
+                priority::set_this_thread(wanted);
+            }
             match self.jobs.pop() {
                 Ok(Job::Render(mut block)) => {
                     let done = convolver

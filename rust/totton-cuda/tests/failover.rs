@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use parity::{flat, noise, process};
 use totton_cuda::device::host::{HostDevice, Orders};
-use totton_cuda::{Backend, Failover, Health, Patience};
+use totton_cuda::{Failover, Patience};
+use totton_dsp::engine::{Backend, Watch};
 use totton_dsp::{CpuEngine, Engine, Filter, Precision};
 
 const BLOCK: usize = 64;
@@ -32,7 +33,7 @@ struct Bench {
     engine: Failover,
     /// An engine that never had a GPU.
     cpu: CpuEngine,
-    health: Arc<Health>,
+    health: Arc<dyn Watch>,
     orders: Arc<Orders>,
     number: u64,
 }
@@ -52,10 +53,9 @@ impl Bench {
         let device = Arc::clone(&orders);
         let open = Box::new(move || HostDevice::new(8, Arc::clone(&device)));
         let precision = Precision::F64;
-        let engine =
-            Failover::start(open, &filter, CHANNELS, BLOCK, precision, patience, || {}).unwrap();
+        let engine = Failover::start(open, &filter, CHANNELS, BLOCK, precision, patience).unwrap();
         let cpu = CpuEngine::new(&filter, CHANNELS, BLOCK, precision).unwrap();
-        Self { health: engine.health(), engine, cpu, orders, number: 0 }
+        Self { health: engine.watch().unwrap(), engine, cpu, orders, number: 0 }
     }
 
     /// One block; panics unless it is exact, and it must be said rightly whose it is.
@@ -123,7 +123,7 @@ fn a_fault_makes_that_block_the_cpus_and_the_gpu_takes_over_again() {
         // It has to hear 10,000 taps a branch first: 157 partitions.
         assert!(others >= 157, "it took over after {others} blocks");
         let report = bench.health.report();
-        assert_eq!((report.backend, report.faults), (Backend::Cuda, round));
+        assert_eq!((report.backend, report.gpu_faults), (Backend::Cuda, round));
     }
 }
 
@@ -172,7 +172,7 @@ fn a_hung_gpu_keeps_nobody_waiting_and_is_made_anew() {
     }
     assert!(started.elapsed() < hung / 2, "{:?}", started.elapsed());
     bench.until(Block::Gpu);
-    assert!(bench.health.report().faults >= 2, "late, then dead: {:?}", bench.health.report());
+    assert!(bench.health.report().gpu_faults >= 2, "late, then dead: {:?}", bench.health.report());
 }
 
 #[test]
@@ -180,10 +180,10 @@ fn a_gpu_that_is_late_now_and_then_is_given_a_rest() {
     let patience = Patience { block: Duration::from_millis(20), ..patience() };
     let mut bench = Bench::new(flat(2, 3000), patience, Arc::default());
     bench.until(Block::Gpu);
-    let before = bench.health.report().faults;
+    let before = bench.health.report().gpu_faults;
     bench.orders.slowness.store(50_000, SeqCst);
     bench.until(Block::Cpu);
-    assert!(bench.health.report().faults > before);
+    assert!(bench.health.report().gpu_faults > before);
     bench.orders.slowness.store(0, SeqCst);
     bench.until(Block::Gpu);
 }

@@ -100,6 +100,10 @@ pub struct Counters {
     pub input_full_scale_samples: u64,
     /// Output samples that the soft limiter lowered.
     pub limited_samples: u64,
+    /// Blocks that a GPU rendered.
+    pub gpu_blocks: u64,
+    /// Times that a GPU failed or was late; the processor rendered those blocks.
+    pub gpu_faults: u64,
     /// Times that a stream was opened.
     pub stream_starts: u64,
     /// Times that the computer changed its rate and the stream followed.

@@ -1,7 +1,9 @@
 //! What the audio threads tell, and are told, without a lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use totton_dsp::engine::{Report, Watch};
 use totton_protocol::{Counters, Levels};
 
 use crate::config::MAX_CHANNELS;
@@ -42,6 +44,16 @@ pub struct Flow {
     /// Bits of the gain in dB.
     gain_db: AtomicU64,
     mute: AtomicBool,
+    /// The running engine, where there is more to tell of it; never the audio threads' business.
+    engine: Mutex<Observed>,
+}
+
+/// An engine that is looked at, and what the engines before it came to.
+#[derive(Default)]
+struct Observed {
+    watch: Option<Arc<dyn Watch>>,
+    gpu_blocks: u64,
+    gpu_faults: u64,
 }
 
 /// Which side of the engine a level is of.
@@ -77,9 +89,39 @@ impl Flow {
         self.mute.store(mute, Relaxed);
     }
 
+    /// Looks at another engine from now on, or at none.
+    pub(crate) fn observe(&self, watch: Option<Arc<dyn Watch>>) {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(report) = engine.watch.take().map(|watch| watch.report()) {
+            engine.gpu_blocks += report.gpu_blocks;
+            engine.gpu_faults += report.gpu_faults;
+        }
+        engine.watch = watch;
+    }
+
+    /// What the running engine tells; `None`: the processor alone computes, or nothing does.
+    pub(crate) fn engine_report(&self) -> Option<Report> {
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report = engine.watch.as_ref()?.report();
+        report.gpu_blocks += engine.gpu_blocks;
+        report.gpu_faults += engine.gpu_faults;
+        Some(report)
+    }
+
+    /// Blocks that GPUs rendered, and their faults, since the daemon started.
+    fn gpu_counts(&self) -> (u64, u64) {
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = engine.watch.as_ref().map(|watch| watch.report());
+        let now = now.map_or((0, 0), |report| (report.gpu_blocks, report.gpu_faults));
+        (engine.gpu_blocks + now.0, engine.gpu_faults + now.1)
+    }
+
     /// The events so far.
     pub fn counters(&self) -> Counters {
+        let (gpu_blocks, gpu_faults) = self.gpu_counts();
         Counters {
+            gpu_blocks,
+            gpu_faults,
             input_frames: self.input_frames.load(Relaxed),
             output_frames: self.output_frames.load(Relaxed),
             capture_xruns: self.capture_xruns.load(Relaxed),

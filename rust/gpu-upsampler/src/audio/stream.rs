@@ -97,6 +97,7 @@ pub struct Stream {
     output: Layout,
     swap: swap::Sender,
     shape: Shape,
+    flow: Arc<Flow>,
 }
 
 /// Channels, ratio and block of an engine.
@@ -134,15 +135,19 @@ impl Stream {
         flow.level.reset();
         flow.queued_frames.store(0, Ordering::Relaxed);
 
+        flow.observe(engine.watch());
         let (swap, successors) = swap::way();
         let orders = Arc::new(Orders::default());
-        let mut stream = Self { orders, threads: Vec::new(), input, output, swap, shape };
+        let flow_too = Arc::clone(flow);
+        let mut stream =
+            Self { orders, threads: Vec::new(), input, output, swap, shape, flow: flow_too };
         stream.spawn(Part::Playback, priority, flow, move |flow, orders| {
             playback::run(playback, from_engine, flow, orders)
         })?;
         // Below the devices' threads: those only move frames and must do it in time.
         stream.spawn(Part::Engine, (priority - 1).max(0), flow, move |flow, orders| {
             convolve::run(engine, successors, from_capture, to_playback, edges, flow, orders);
+            flow.observe(None);
             Ok(())
         })?;
         stream.spawn(Part::Capture, priority, flow, move |flow, orders| {
@@ -198,9 +203,11 @@ impl Stream {
         }
         let rate = self.input.rate;
         let warm_up = filter_frames.min(frames(WARM_UP_LIMIT, rate));
+        let watch = engine.watch();
         if !self.swap.give(engine, warm_up, frames(CROSSFADE, rate)) {
             return refuse("another one is still fading in; try again in some seconds".to_owned());
         }
+        self.flow.observe(watch);
         Ok(())
     }
 

@@ -330,7 +330,7 @@ impl Config {
                 format!("blocks of at most playback.prefill_ms, {:?}", playback.prefill),
             );
         }
-        if self.engine.backend == Backend::Cuda {
+        if self.engine.backend == Backend::Cuda && cfg!(not(feature = "cuda")) {
             return wrong(
                 "engine.backend",
                 "\"cuda\"".to_owned(),

@@ -33,7 +33,6 @@ fn an_error_names_file_line_key_and_what_is_accepted() {
         ("[playback]\ndevice = \"usb:1\"", &["usb:1", "usb:VID:PID:SERIAL"]),
         ("[playback]\nmax_rate = 44000", &["max_rate", "44000", "from 44100 to 768000"]),
         ("[engine]\nbackend = \"opencl\"", &["opencl", "auto", "cpu", "cuda"]),
-        ("[engine]\nbackend = \"cuda\"", &["engine.backend", "no CUDA engine", "\"cpu\""]),
         ("[engine]\nprecision = \"f16\"", &["f16", "f32", "f64"]),
         ("[output]\ngain_db = 1.0", &["gain_db", "1", "-120 to 0", "dB"]),
         ("[filter]\npath = \"a{rate}.filter\"", &["{rate}", "{family}", "{ratio}"]),
@@ -49,6 +48,15 @@ fn an_error_names_file_line_key_and_what_is_accepted() {
         for part in parts {
             assert!(message.contains(part), "{text:?} gives {message:?} without {part:?}");
         }
+    }
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_build_without_cuda_refuses_to_insist_on_it() {
+    let message = refusal("[engine]\nbackend = \"cuda\"");
+    for part in ["engine.backend", "no CUDA engine", "\"cpu\""] {
+        assert!(message.contains(part), "{message}");
     }
 }
 

@@ -3,6 +3,7 @@ use std::path::Path;
 use totton_dsp::{Filter, Origin, Phase};
 
 use super::*;
+use crate::backend::{BackendName, resolve};
 use crate::sample::SampleFormat;
 use crate::wav::Reader;
 
@@ -171,7 +172,10 @@ fn what_cannot_be_rendered_says_why_and_leaves_the_output_alone() {
         assert!(error.contains(reason), "{error}");
         assert_eq!(std::fs::read(place("out.wav")).unwrap(), b"before");
     };
-    refused(|job, _| job.backend = Some(config::Backend::Cuda), "no CUDA engine");
+    // Where there is a GPU nothing is wrong with asking for it.
+    if let BackendName { name: "cpu", reason: Some(missing) } = resolve(config::Backend::Auto) {
+        refused(|job, _| job.backend = Some(config::Backend::Cuda), &missing);
+    }
     refused(|job, _| job.block_frames = Some(100), "powers of two from 16");
     refused(|job, to| job.input = to.join("taps.filter"), "taps.filter cannot be used");
     refused(|job, to| job.filter = Some(to.join("in.wav")), "not a filter file");

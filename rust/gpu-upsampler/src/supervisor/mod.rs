@@ -279,7 +279,7 @@ impl Supervisor {
                 output.rate,
                 output.format.name()
             );
-            (State::Streaming, message)
+            (State::Streaming, message + &self.board.who_renders())
         };
         self.tell(state, &message, Level::Info);
     }

@@ -15,7 +15,7 @@ use crate::filters::{FilterSet, LoadedFilter};
 
 /// Makes an engine; a parameter so that a test can put another in its place.
 pub type EngineBuilder =
-    Box<dyn Fn(&config::Engine, &Filter, usize) -> Result<Box<dyn Engine>, Error> + Send>;
+    Box<dyn Fn(&config::Engine, &Arc<Filter>, usize) -> Result<Box<dyn Engine>, Error> + Send>;
 
 /// A stream that has been opened.
 pub(super) struct Opened {

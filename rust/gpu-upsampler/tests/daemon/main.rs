@@ -2,6 +2,7 @@
 //!
 //! - [`double`]: those devices; [`running`]: a daemon on them, with its systemd
 //! - [`stream`]: what comes out; [`faults`]: what devices do
+//! - [`gpu`]: when the GPU fails
 //! - [`control`]: what the sockets answer; [`systemd`]: what systemd hears
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
@@ -9,6 +10,8 @@
 mod control;
 mod double;
 mod faults;
+#[cfg(feature = "cuda")]
+mod gpu;
 mod running;
 mod stream;
 mod systemd;

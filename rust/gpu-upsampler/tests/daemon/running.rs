@@ -159,7 +159,7 @@ fn config_text(folder: &TempDir, setup: &Setup) -> String {
     format!(
         "startup_grace_seconds = {grace_seconds}\n\
          [capture]\n{capture}\n\
-         [engine]\nratio = {ratio}\nblock_frames = {BLOCK}\n\
+         [engine]\nbackend = \"cpu\"\nratio = {ratio}\nblock_frames = {BLOCK}\n\
          [filter]\npath = {filter:?}\n\
          [realtime]\npriority = 0\nlock_memory = false\n\
          {config}\n"

@@ -3,6 +3,7 @@
 //! - [`Engine`]: the interface that the audio daemon uses, whatever computes.
 //! - [`cpu`]: the convolution on the processor.
 //! - [`crossfade`]: another filter while the stream runs.
+//! - [`watch`]: what can be told of an engine that another thread runs
 //! - [`reblock`]: any split of the input, for callers without a block clock.
 
 mod buffer;
@@ -14,11 +15,15 @@ mod plan;
 pub mod reblock;
 mod tier;
 mod transform;
+pub mod watch;
+
+use std::sync::Arc;
 
 pub use cpu::{CpuEngine, CpuOptions};
 pub use crossfade::{Crossfade, Refusal, Refused};
 pub use plan::Partitioning;
 pub use reblock::Reblock;
+pub use watch::{Backend, Report, Watch};
 
 /// The most channels of an engine.
 pub const MAX_CHANNELS: usize = 64;
@@ -77,6 +82,12 @@ pub trait Engine: Send {
 
     /// Forgets all input, as if the engine was new.
     fn reset(&mut self);
+
+    /// A way to look at the engine while it runs elsewhere; `None` when there is
+    /// nothing to tell, since the processor alone computes.
+    fn watch(&self) -> Option<Arc<dyn Watch>> {
+        None
+    }
 }
 
 /// What owns or borrows an engine is an engine.
@@ -100,6 +111,9 @@ macro_rules! forward_engine {
             }
             fn reset(&mut self) {
                 (**self).reset();
+            }
+            fn watch(&self) -> Option<Arc<dyn Watch>> {
+                (**self).watch()
             }
         }
     )*};

@@ -1,0 +1,125 @@
+//! Times of blocks.
+
+use std::time::{Duration, Instant};
+
+use totton_cuda::baseline::Baseline;
+use totton_cuda::device::cuda::CudaDevice;
+use totton_cuda::{Convolver, Error};
+use totton_dsp::{Filter, Origin, Phase, Precision};
+
+const CHANNELS: usize = 2;
+const LIMIT: Duration = Duration::from_secs(10);
+/// Blocks ahead of those that are timed: clocks rise, the ring fills.
+const WARM_UP: usize = 200;
+/// Launches of the multiply kernel alone.
+const ALONE: usize = 200;
+
+/// One line of the table.
+pub struct Job<'a> {
+    pub device: usize,
+    pub filter: &'a Filter,
+    pub block: usize,
+    pub precision: Precision,
+    /// Of the input, in Hz.
+    pub rate: u32,
+    pub count: usize,
+    /// Blocks of the baseline; 0: none.
+    pub baseline: usize,
+}
+
+/// What came of it.
+pub struct Measurement {
+    /// Of the blocks, from handing in to having, sorted.
+    pub times: Vec<Duration>,
+    /// Of the multiply kernel alone, on the device: the median.
+    pub multiply: Duration,
+    /// Bytes that it must move.
+    pub multiply_bytes: usize,
+    /// Floating-point operations of a block: multiply kernel and transforms.
+    pub operations: f64,
+    /// Of the baseline: the median.
+    pub baseline: Option<Duration>,
+}
+
+/// Noise (xorshift64).
+fn noise(length: usize) -> Vec<f64> {
+    let mut state = 88_172_645_463_325_252u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as i64 as f64 / i64::MAX as f64
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// A filter of noise: the time does not depend on the taps' values.
+pub fn filter(taps: usize, ratio: u32, rate: u32) -> Filter {
+    let scale = 1.0 / (taps as f64).sqrt();
+    let taps = noise(taps).into_iter().map(|tap| tap * scale).collect();
+    let origin = Origin::Imported { source: "noise".into() };
+    Filter::new(rate, ratio, Phase::Unknown, origin, taps).expect("a rate of 8 to 768 kHz")
+}
+
+/// Waits without sleeping: what is timed is the device.
+pub fn wait(mut is_done: impl FnMut() -> Result<bool, Error>) -> Result<(), Error> {
+    let started = Instant::now();
+    while !is_done()? {
+        if started.elapsed() > LIMIT {
+            return Err(Error::Hung { waited: LIMIT });
+        }
+        std::hint::spin_loop();
+    }
+    Ok(())
+}
+
+/// Measures one line.
+pub fn measure(job: &Job) -> Result<Measurement, Error> {
+    let Job { filter, block, precision, count, .. } = *job;
+    let input = vec![noise(block); CHANNELS];
+    let mut output = vec![vec![0.0; block * filter.ratio()]; CHANNELS];
+
+    let open = || CudaDevice::open(job.device, precision);
+    let mut convolver = Convolver::new(open()?, filter, CHANNELS, block, precision)?;
+    let mut times = Vec::with_capacity(count);
+    for number in 0..WARM_UP + count {
+        let started = Instant::now();
+        convolver.submit(&input)?;
+        wait(|| convolver.is_done())?;
+        convolver.collect(&mut output)?;
+        if number >= WARM_UP {
+            times.push(started.elapsed());
+        }
+    }
+    times.sort();
+    let mut alone = vec![];
+    for _ in 0..ALONE {
+        convolver.submit_multiply()?;
+        wait(|| convolver.is_done())?;
+        alone.push(convolver.device().time_on_device()?);
+    }
+    alone.sort();
+    let shape = *convolver.shape();
+    let multiply_bytes = shape.multiply_bytes();
+    // Eight fused multiply-adds for each filter value and pair; 5 N log2 N a transform.
+    let values = (shape.filter_bytes() / shape.complex_bytes() * shape.pairs) as f64;
+    let length = shape.length() as f64;
+    let transforms = (shape.pairs * (shape.branches + 1)) as f64;
+    let operations = 16.0 * values + 5.0 * length * length.log2() * transforms;
+    drop(convolver);
+
+    let mut plain = vec![];
+    if job.baseline > 0 {
+        let mut baseline = Baseline::new(open()?, filter, CHANNELS, block, precision)?;
+        for number in 0..job.baseline + job.baseline.div_ceil(10) {
+            let started = Instant::now();
+            baseline.process(&input, &mut output, LIMIT)?;
+            if number >= job.baseline.div_ceil(10) {
+                plain.push(started.elapsed());
+            }
+        }
+        plain.sort();
+    }
+    let baseline = plain.get(plain.len() / 2).copied();
+    Ok(Measurement { times, multiply: alone[ALONE / 2], multiply_bytes, operations, baseline })
+}

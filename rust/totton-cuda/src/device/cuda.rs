@@ -33,26 +33,29 @@ struct Image {
 
 const ORIN: (i32, i32) = (8, 7);
 
+/// Machine code on the boundary that its file format asks for.
+#[repr(C, align(16))]
+struct Code<T: ?Sized>(T);
+
+static ORIN_F32: &Code<[u8]> =
+    &Code(*include_bytes!("../../kernels/compiled/engine.f32.sm_87.cubin"));
+static ORIN_F64: &Code<[u8]> =
+    &Code(*include_bytes!("../../kernels/compiled/engine.f64.sm_87.cubin"));
+
 fn images(precision: Precision) -> [Image; 2] {
-    macro_rules! compiled {
-        ($include:ident, $name:literal) => {
-            $include!(concat!("../../kernels/compiled/", $name))
+    macro_rules! ptx {
+        ($name:literal) => {
+            include_str!(concat!("../../kernels/compiled/", $name))
         };
     }
     match precision {
         Precision::F32 => [
-            Image {
-                ptx: compiled!(include_str, "engine.f32.ptx"),
-                orin: Some(compiled!(include_bytes, "engine.f32.sm_87.cubin")),
-            },
-            Image { ptx: compiled!(include_str, "baseline.f32.ptx"), orin: None },
+            Image { ptx: ptx!("engine.f32.ptx"), orin: Some(&ORIN_F32.0) },
+            Image { ptx: ptx!("baseline.f32.ptx"), orin: None },
         ],
         Precision::F64 => [
-            Image {
-                ptx: compiled!(include_str, "engine.f64.ptx"),
-                orin: Some(compiled!(include_bytes, "engine.f64.sm_87.cubin")),
-            },
-            Image { ptx: compiled!(include_str, "baseline.f64.ptx"), orin: None },
+            Image { ptx: ptx!("engine.f64.ptx"), orin: Some(&ORIN_F64.0) },
+            Image { ptx: ptx!("baseline.f64.ptx"), orin: None },
         ],
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use totton_cuda::Convolver;
 use totton_cuda::device::host::HostDevice;
-use totton_dsp::{CpuEngine, DesignSpec, Engine, Filter, Origin, Phase, Precision, design};
+use totton_dsp::{CpuEngine, DesignSpec, Filter, Origin, Phase, Precision, design};
 
 const RATIO: usize = 16;
 /// Blocks that are compared, once the whole filter is in use.

@@ -9,7 +9,7 @@ use crate::device::launch::{LANES, WARPS, widest};
 pub const BLOCK_FRAMES: std::ops::RangeInclusive<usize> = 64..=65_536;
 
 /// The most partitions that one thread sums in a row. Longer sums round more, and
-/// `f32` would miss -134 dBFS: docs/gpu.md has the figures.
+/// `f32` would miss -134 dBFS: docs/gpu.md says how that was seen.
 const LONGEST_SUM: usize = 32;
 
 /// Partitions of a chunk, at least: each chunk costs the traffic of four of them.

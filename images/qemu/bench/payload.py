@@ -65,22 +65,31 @@ def ssh_key():
 
 
 def binaries():
-    """Cross-builds the workspace; returns each binary's file by its name."""
+    """Cross-builds the workspace; returns each binary's file by its name.
+
+    Checkouts share cargo's folder, and with it the place where cargo leaves a
+    binary: another checkout's build may follow at once. So each result is copied
+    away before the next build may begin.
+    """
     cache.say("device: services, cargo build --release for arm64 ...")
-    log = cache.log_path("cargo")
-    command = ["cargo", "build", "--release", "--locked", "--workspace", "--bins", "--target", TRIPLE]
-    with open(log, "w", encoding="utf-8") as output:
-        done = subprocess.run(
-            command, cwd=cache.REPOSITORY / "rust", stdout=output, stderr=subprocess.STDOUT, check=False
+    with cache.lock("cargo"):
+        cache.run_logged(
+            ["cargo", "build", "--release", "--locked", "--workspace", "--bins", "--target", TRIPLE],
+            "cargo", "building the services", cwd=cache.REPOSITORY / "rust",
         )
-    if done.returncode != 0:
-        tail = "".join(open(log, encoding="utf-8", errors="replace").readlines()[-30:])
-        raise cache.StepFailed(f"the services could not be built; the end of {log}:\n{tail}")
-    folder = Path(os.environ["CARGO_TARGET_DIR"]) / TRIPLE / "release"
-    missing = [name for name in BINARIES if not (folder / name).is_file()]
-    if missing:
-        raise cache.StepFailed(f"cargo made no {', '.join(missing)} in {folder}; see [[bin]] in rust/*/Cargo.toml")
-    return {name: folder / name for name in BINARIES}
+        folder = Path(os.environ["CARGO_TARGET_DIR"]) / TRIPLE / "release"
+        missing = [name for name in BINARIES if not (folder / name).is_file()]
+        if missing:
+            raise cache.StepFailed(f"cargo made no {', '.join(missing)} in {folder}; see [[bin]] in rust/*/Cargo.toml")
+        files = [folder / name for name in BINARIES]
+
+        def copy(into):
+            for file in files:
+                shutil.copy(file, into)
+
+        kept = cache.step("binaries", cache.digest(*files), "device: the services, kept", copy)
+    cache.forget_older("binaries", keep=4)
+    return {name: kept / name for name in BINARIES}
 
 
 def short_filter(tool):

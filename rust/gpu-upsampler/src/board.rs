@@ -5,12 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use totton_dsp::engine::Backend;
-use totton_protocol::{Device, Drift, Engine, Gain, Latency, Levels, Sound, State, Status};
+use totton_protocol::{
+    Buffer, BufferPlace, Device, Drift, Engine, FaultKind, Headroom, HostVolume, Latency, Levels,
+    PROTOCOL_VERSION, RealTime, Settings, Sound, State, Status, Telemetry,
+};
 
-use crate::audio::flow::Flow;
+use crate::audio::flow::{Flow, Gauge};
+use crate::audio::gain::crossfeed::worst_case_gain;
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::machine::Report;
+use crate::settings::Store;
 
 /// The part of the status that only the supervisor changes.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) state: State,
     pub(crate) message: String,
@@ -18,7 +26,15 @@ pub(crate) struct Facts {
     pub(crate) output: Option<Device>,
     pub(crate) engine: Option<Engine>,
     pub(crate) drift: Option<Drift>,
+    pub(crate) host_volume: Option<HostVolume>,
     pub(crate) latency: Option<Latency>,
+    pub(crate) real_time: RealTime,
+    pub(crate) faults: Faults,
+    /// The configuration in force.
+    pub(crate) config: Config,
+    /// Worst-case gain in dB of the filter that is being faded out, and the number of the swap
+    /// that ends it.
+    pub(crate) outgoing_gain_db: Option<(f64, u64)>,
     pub(crate) last_error: Option<String>,
 }
 
@@ -27,12 +43,18 @@ pub(crate) struct Facts {
 pub struct Board {
     flow: Arc<Flow>,
     started: Instant,
+    settings: Arc<Store>,
     facts: Mutex<Facts>,
 }
 
 impl Board {
-    /// A board of a daemon that starts now.
+    /// A board of a daemon that starts now, with the default settings.
     pub fn new(flow: Arc<Flow>) -> Self {
+        Self::with_settings(flow, Arc::new(Store::new(Settings::default(), true)))
+    }
+
+    /// A board of a daemon that starts now.
+    pub fn with_settings(flow: Arc<Flow>, settings: Arc<Store>) -> Self {
         let facts = Facts {
             state: State::Starting,
             message: "Starting".to_owned(),
@@ -40,10 +62,85 @@ impl Board {
             output: None,
             engine: None,
             drift: None,
+            host_volume: None,
             latency: None,
+            real_time: RealTime::default(),
+            faults: Faults::default(),
+            config: Config::default(),
+            outgoing_gain_db: None,
             last_error: None,
         };
-        Self { flow, started: Instant::now(), facts: Mutex::new(facts) }
+        Self { flow, started: Instant::now(), settings, facts: Mutex::new(facts) }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Arc<Store> {
+        &self.settings
+    }
+
+    /// Notes a fault that is over in a moment.
+    pub fn note_fault(&self, kind: FaultKind, message: &str) {
+        self.note_faults(kind, 1, message);
+    }
+
+    /// Notes `count` faults of a kind that is over in a moment.
+    pub fn note_faults(&self, kind: FaultKind, count: u64, message: &str) {
+        let uptime = self.uptime_seconds();
+        let mut facts = self.facts();
+        facts.faults.occurred(kind, count, message, uptime);
+        facts.last_error = Some(message.to_owned());
+    }
+
+    /// Notes that a fault has begun, and lasts: it is the state, not the last fault, that tells.
+    pub fn fault_begins(&self, kind: FaultKind, message: &str) {
+        let uptime = self.uptime_seconds();
+        self.facts().faults.begins(kind, message, uptime);
+    }
+
+    /// Notes a fault that has begun, and that the state does not tell.
+    pub fn fault_strikes(&self, kind: FaultKind, message: &str) {
+        self.fault_begins(kind, message);
+        self.facts().last_error = Some(message.to_owned());
+    }
+
+    /// Notes that these faults are over, those that lasted.
+    pub fn faults_end(&self, kinds: &[FaultKind]) {
+        let mut facts = self.facts();
+        kinds.iter().for_each(|kind| facts.faults.ends(*kind));
+    }
+
+    /// Asks the audio threads for what the settings, the filter and the computer's volume control
+    /// come down to.
+    pub fn apply_sound(&self) {
+        let sound = self.settings.sound();
+        let facts = self.facts();
+        let headroom_db = match sound.headroom {
+            Headroom::Off => 0.0,
+            Headroom::Fixed => -sound.headroom_db,
+            Headroom::WorstCase => -self.worst_case_gain_db(&facts, &sound).max(0.0),
+        };
+        let wishes = &self.flow.wishes;
+        wishes.set_headroom_db(headroom_db);
+        wishes.set_host(facts.host_volume.filter(|_| sound.host_volume));
+        wishes.set_sound(&sound);
+    }
+
+    /// The most that filter and crossfeed can bring out together, in dB. While one filter fades
+    /// into another the higher of both counts.
+    fn worst_case_gain_db(&self, facts: &Facts, sound: &Sound) -> f64 {
+        let filter = facts.engine.as_ref().and_then(|e| e.worst_case_gain_db).unwrap_or(0.0);
+        let swaps = self.flow.filter_swaps.load(Relaxed);
+        let filter = match facts.outgoing_gain_db {
+            Some((outgoing, ended_by)) if swaps < ended_by => filter.max(outgoing),
+            _ => filter,
+        };
+        let rate = facts.input.as_ref().map_or(44_100, |input| input.rate);
+        let feed = sound.crossfeed.map_or(1.0, |c| worst_case_gain(c.cut_hz, c.feed_db, rate));
+        filter + 20.0 * feed.log10()
+    }
+
+    fn uptime_seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
     }
 
     /// The audio threads' side.
@@ -59,32 +156,51 @@ impl Board {
 
     /// The whole state of the daemon, now.
     pub fn status(&self) -> Status {
-        let mut facts = self.facts().clone();
-        self.say_who_renders(&mut facts.engine);
+        let facts = self.facts();
+        let mut engine = facts.engine.clone();
+        self.say_who_renders(&mut engine);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: facts.state,
-            message: facts.message,
-            uptime_seconds: self.started.elapsed().as_secs_f64(),
-            input: facts.input,
-            output: facts.output,
-            engine: facts.engine,
-            sound: Sound {
-                gain_db: self.flow.gain_db(),
-                mute: self.flow.mute(),
-                ..Sound::default()
-            },
-            gain: Gain { headroom_db: 0.0, total_db: self.flow.gain_db(), muted: self.flow.mute() },
+            message: facts.message.clone(),
+            uptime_seconds: self.uptime_seconds(),
+            input: facts.input.clone(),
+            output: facts.output.clone(),
+            engine,
+            sound: self.settings.sound(),
+            gain: self.flow.wishes.gain(),
+            host_volume: facts.host_volume,
+            settings: self.settings.state(),
             latency: facts.latency,
+            real_time: facts.real_time.clone(),
             counters: self.flow.counters(),
-            last_error: facts.last_error,
-            ..Status::default()
+            faults: facts.faults.list(),
+            last_error: facts.last_error.clone(),
         }
     }
 
-    /// How the input's clock is made to follow the DAC's.
-    pub fn drift(&self) -> Option<Drift> {
-        self.facts().drift
+    /// One message of telemetry; starts the next measurement of levels and blocks.
+    pub fn telemetry(&self, sequence: u64, machine: &Report) -> Telemetry {
+        let status = self.status();
+        let (rate, levels) = match (&status.input, &status.output) {
+            (Some(input), Some(output)) => {
+                let levels =
+                    self.flow.take_levels(input.channels as usize, output.channels as usize);
+                (Some(input.rate), levels)
+            }
+            _ => (None, Levels::default()),
+        };
+        Telemetry {
+            version: PROTOCOL_VERSION,
+            sequence,
+            levels,
+            buffers: self.buffers(&status),
+            drift: self.facts().drift,
+            blocks: rate.and_then(|rate| self.flow.blocks.take(rate)),
+            temperatures: machine.temperatures.clone(),
+            memory: machine.memory,
+            status,
+        }
     }
 
     /// Puts into the facts who renders just now: that changes without the supervisor.
@@ -110,14 +226,27 @@ impl Board {
         }
     }
 
-    /// The peaks since the last call, for the channels of the open devices.
-    pub fn take_levels(&self) -> Levels {
-        let channels = |device: &Option<Device>| device.as_ref().map_or(0, |d| d.channels as usize);
-        let (input, output) = {
-            let facts = self.facts();
-            (channels(&facts.input), channels(&facts.output))
+    /// How full the rings and the DAC's buffer are, along the flow.
+    fn buffers(&self, status: &Status) -> Vec<Buffer> {
+        let (Some(input), Some(output)) = (&status.input, &status.output) else { return vec![] };
+        let Flow { to_engine, from_engine, queued_frames, .. } = self.flow.as_ref();
+        let ring = |place, gauge: &Gauge, rate| Buffer {
+            place,
+            level_frames: gauge.level.load(Relaxed),
+            capacity_frames: gauge.capacity.load(Relaxed),
+            rate,
         };
-        self.flow.take_levels(input, output)
+        let playback = Buffer {
+            place: BufferPlace::Playback,
+            level_frames: queued_frames.load(Relaxed),
+            capacity_frames: output.buffer_frames.into(),
+            rate: output.rate,
+        };
+        vec![
+            ring(BufferPlace::ToEngine, to_engine, input.rate),
+            ring(BufferPlace::FromEngine, from_engine, output.rate),
+            playback,
+        ]
     }
 }
 

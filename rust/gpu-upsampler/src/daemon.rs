@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Receiver, Sender};
+
+use totton_protocol::{FaultKind, Settings, Sound};
 
 use crate::audio::flow::Flow;
 use crate::audio::realtime;
@@ -11,9 +14,13 @@ use crate::board::Board;
 use crate::config::Config;
 use crate::device::AudioDevices;
 use crate::error::Error;
-use crate::filters::FilterSet;
 use crate::ipc::Sockets;
 use crate::notify::{self, Notifier};
+use crate::settings::Store;
+use crate::settings::disk::RealDisk;
+use crate::settings::file::{self, FileError};
+use crate::settings::writer::Writer;
+use crate::supervisor::prepare;
 use crate::supervisor::{Event, Plan, Supervisor};
 
 /// Where the daemon finds things.
@@ -30,21 +37,66 @@ pub struct Places {
 /// # Errors
 /// When configuration or filter are missing or bad.
 pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, Error> {
-    let config = Config::load(config_file)?;
-    let filters = FilterSet::load(&config)?;
+    let base = Config::load(config_file)?;
+    let mut faults = vec![];
+    let settings = stored_settings(&base, &mut faults);
+    let (config, filters) = prepare::load(&base, &settings).or_else(|error| {
+        // What was chosen cannot be used, and may be put right while the sound goes on.
+        let plain = Settings { dac: None, filter: None, equaliser: None, ..settings.clone() };
+        let loaded = prepare::load(&base, &plain)?;
+        let message = format!("{error}; what the configuration names is used instead");
+        faults.push((error.fault(), message));
+        Ok::<_, Error>(loaded)
+    })?;
     let notifier = Notifier::from_environment().map_err(|source| Error::File {
         file: std::env::var_os("NOTIFY_SOCKET").unwrap_or_default().into(),
         source,
     })?;
     Ok(Plan {
         config_file: config_file.to_owned(),
+        base,
         config,
         filters,
+        settings: Arc::new(Store::new(settings, true)),
+        faults,
         devices,
         build_engine: Box::new(backend::build),
         notifier,
         watchdog: notify::watchdog_interval(),
     })
+}
+
+/// The settings on the disk, or the configuration's.
+pub fn stored_settings(config: &Config, faults: &mut Vec<(FaultKind, String)>) -> Settings {
+    let sound =
+        Sound { gain_db: config.output.gain_db, mute: config.output.mute, ..Sound::default() };
+    file::read(&mut RealDisk, &config.settings.file)
+        .unwrap_or_else(|error| {
+            faults.push((FaultKind::SettingsUnreadable, error.to_string()));
+            None
+        })
+        .unwrap_or_else(|| Settings { sound, ..Settings::default() })
+}
+
+/// Writes the settings from now on, and notes how that goes.
+fn write_settings(board: &Arc<Board>, file: PathBuf) -> Result<Writer, Error> {
+    let told = {
+        let board = Arc::clone(board);
+        move |outcome: Result<(), FileError>| match outcome {
+            Ok(()) => {
+                board.flow().settings_writes.fetch_add(1, Relaxed);
+                board.faults_end(&[FaultKind::DiskFull, FaultKind::SettingsNotStored]);
+            }
+            Err(error) => {
+                let kind = match error.is_disk_full() {
+                    true => FaultKind::DiskFull,
+                    false => FaultKind::SettingsNotStored,
+                };
+                board.fault_strikes(kind, &error.to_string());
+            }
+        }
+    };
+    Writer::start(Arc::clone(board.settings()), Box::new(RealDisk), file, told)
 }
 
 /// Runs the daemon until it is told to end by an event.
@@ -59,10 +111,12 @@ pub fn run(
     if plan.config.realtime.lock_memory {
         realtime::lock_memory();
     }
-    let board = Arc::new(Board::new(Arc::new(Flow::default())));
+    let settings = Arc::clone(&plan.settings);
+    let board = Arc::new(Board::with_settings(Arc::new(Flow::default()), settings));
+    let _writer = write_settings(&board, plan.base.settings.file.clone())?;
     // Served before the first device is looked for: readiness means that they answer.
     let _sockets = Sockets::open(runtime, &board, &events)?;
-    Supervisor::new(plan, board, received).run();
+    Supervisor::new(plan, board, (events, received)).run();
     Ok(())
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
+use totton_protocol::FaultKind;
+use totton_protocol::settings::OutOfRange;
 
 /// Why the daemon, or one of its commands, could not go on.
 #[derive(Debug, Error)]
@@ -36,7 +38,11 @@ pub enum Error {
     Alsa { device: String, source: alsa::Error },
 
     #[error("the filter {} cannot be used: {reason}", file.display())]
-    Filter { file: PathBuf, reason: String },
+    Filter { file: PathBuf, fault: FaultKind, reason: String },
+    #[error("the equaliser {name} cannot be used: {reason}")]
+    Profile { name: String, reason: String },
+    #[error("the setting {0}")]
+    Setting(#[from] OutOfRange),
     #[error("no rate can be played: wanted {wanted}")]
     NoRate { wanted: String },
     #[error("the equaliser {} cannot be used: {reason}", file.display())]
@@ -65,6 +71,52 @@ impl Error {
         matches!(
             self,
             Self::ConfigRead { .. } | Self::ConfigParse { .. } | Self::ConfigValue { .. }
+        )
+    }
+
+    /// What kind of fault it is when it concerns the input.
+    pub fn fault_of_input(&self) -> FaultKind {
+        match self {
+            Self::Xrun { .. } => FaultKind::CaptureXrun,
+            other if other.is_of_device() => FaultKind::InputLost,
+            other => other.fault(),
+        }
+    }
+
+    /// What kind of fault it is when it concerns the DAC.
+    pub fn fault_of_dac(&self) -> FaultKind {
+        match self {
+            Self::Xrun { .. } => FaultKind::PlaybackXrun,
+            Self::DeviceBusy { .. } => FaultKind::DacBusy,
+            Self::DeviceRefused { .. } | Self::NoRate { .. } => FaultKind::DacRefused,
+            Self::DeviceStalled { .. } => FaultKind::DacStalled,
+            other if other.is_of_device() => FaultKind::DacLost,
+            other => other.fault(),
+        }
+    }
+
+    /// What kind of fault it is when it concerns neither end of the stream.
+    pub fn fault(&self) -> FaultKind {
+        match self {
+            Self::Filter { fault, .. } => *fault,
+            Self::Profile { .. } => FaultKind::EqualiserRefused,
+            Self::ConfigRead { .. }
+            | Self::ConfigParse { .. }
+            | Self::ConfigValue { .. }
+            | Self::Setting(_) => FaultKind::ConfigurationRefused,
+            _ => FaultKind::EngineFailed,
+        }
+    }
+
+    fn is_of_device(&self) -> bool {
+        matches!(
+            self,
+            Self::DeviceAbsent { .. }
+                | Self::DeviceBusy { .. }
+                | Self::DeviceRefused { .. }
+                | Self::DeviceGone { .. }
+                | Self::DeviceStalled { .. }
+                | Self::Alsa { .. }
         )
     }
 }

@@ -4,11 +4,16 @@
 //! There is a file for each rate family and ratio, `{family}-x{ratio}.filter`,
 //! or only for the larger ratios: a filter made for the ratio 16 also holds
 //! those for 8, 4, 2 and 1, as every second, fourth... of its taps.
+//!
+//! An equaliser is folded in for one rate and ratio at a time: its frequencies do
+//! not scale with the rate as the filter's shape does. What has been folded is kept.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use totton_dsp::Filter;
+use totton_dsp::{Equaliser, Filter};
+use totton_protocol::FaultKind;
 
 use crate::config::{CaptureRate, Config, RATIOS, RatioChoice, rate_family};
 use crate::error::Error;
@@ -18,6 +23,21 @@ use crate::error::Error;
 pub struct LoadedFilter {
     pub file: PathBuf,
     pub filter: Arc<Filter>,
+    /// Name of the equaliser that is folded in.
+    pub equaliser: Option<String>,
+    /// The most that any input of full scale can come out at, as an amplitude.
+    pub worst_case_gain: f64,
+}
+
+/// The largest sum of the taps' magnitudes over the phases: an output sample is
+/// the sum of one phase's taps times input samples, and the worst input has full
+/// scale everywhere, with the sign of the tap that it meets.
+fn worst_case_gain(filter: &Filter) -> f64 {
+    let mut phases = vec![0.0; filter.ratio()];
+    for frame in filter.taps().chunks(filter.ratio()) {
+        phases.iter_mut().zip(frame).for_each(|(sum, tap)| *sum += tap.abs());
+    }
+    phases.into_iter().fold(0.0, f64::max)
 }
 
 impl LoadedFilter {
@@ -26,9 +46,33 @@ impl LoadedFilter {
     /// # Errors
     /// [`Error::Filter`] when it is missing or damaged.
     pub fn load(file: &Path) -> Result<Self, Error> {
-        let filter = Filter::load(file)
-            .map_err(|e| Error::Filter { file: file.to_owned(), reason: e.to_string() })?;
-        Ok(Self { file: file.to_owned(), filter: Arc::new(filter) })
+        let filter = Filter::load(file).map_err(|e| Error::Filter {
+            file: file.to_owned(),
+            fault: fault(&e),
+            reason: e.to_string(),
+        })?;
+        Ok(Self::new(file.to_owned(), filter))
+    }
+
+    fn new(file: PathBuf, filter: Filter) -> Self {
+        let worst_case_gain = worst_case_gain(&filter);
+        Self { file, filter: Arc::new(filter), equaliser: None, worst_case_gain }
+    }
+
+    /// The same with an equaliser for inputs of `rate` Hz.
+    fn equalised(&self, rate: u32, profile: &Profile) -> Result<Self, Error> {
+        let refused = |error: totton_dsp::Error| Error::Profile {
+            name: profile.name.clone(),
+            reason: error.to_string(),
+        };
+        let header = self.filter.header();
+        // The rate that it runs at: a filter's shape scales with it, an equaliser's does not.
+        let taps = self.filter.taps().to_vec();
+        let filter = Filter::new(rate, header.ratio, header.phase, header.origin.clone(), taps)
+            .and_then(|filter| profile.equaliser.apply(&filter))
+            .map_err(refused)?;
+        let equaliser = Some(profile.name.clone());
+        Ok(Self { equaliser, ..Self::new(self.file.clone(), filter) })
     }
 
     /// The same filter for a smaller `ratio`; itself for its own.
@@ -51,17 +95,63 @@ impl LoadedFilter {
         let filter =
             Filter::new(header.input_rate_hz, ratio, header.phase, header.origin.clone(), taps)
                 .ok()?;
-        Some(Self { file: self.file.clone(), filter: Arc::new(filter) })
+        Some(Self::new(self.file.clone(), filter))
     }
 }
+
+/// What kind of fault a filter's error is.
+fn fault(error: &totton_dsp::Error) -> FaultKind {
+    match error {
+        totton_dsp::Error::Io { .. } => FaultKind::FilterMissing,
+        totton_dsp::Error::Length { .. } => FaultKind::FilterTruncated,
+        totton_dsp::Error::Checksum { .. } | totton_dsp::Error::Tap { .. } => {
+            FaultKind::FilterDamaged
+        }
+        _ => FaultKind::FilterUnreadable,
+    }
+}
+
+/// An equaliser and its name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    pub name: String,
+    pub equaliser: Equaliser,
+}
+
+impl Profile {
+    /// The profile that the settings hold, if any.
+    ///
+    /// # Errors
+    /// [`Error::Profile`] when its text cannot be used.
+    pub fn of(settings: &totton_protocol::Settings) -> Result<Option<Self>, Error> {
+        let Some(totton_protocol::Equaliser { name, text }) = &settings.equaliser else {
+            return Ok(None);
+        };
+        let equaliser = crate::equaliser::check(name, text)
+            .map_err(|refusal| Error::Profile { name: name.clone(), reason: refusal.message })?;
+        Ok(Some(Self { name: name.clone(), equaliser }))
+    }
+}
+
+/// Filters with the equaliser, by rate in Hz and ratio.
+type Folded = Arc<Mutex<BTreeMap<(u32, usize), LoadedFilter>>>;
 
 /// The filters for every rate that the configuration lets the input have. All
 /// files are read at once: a change of rate then waits for no disk, and a bad
 /// file shows when it is put there and not when the host changes its rate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct FilterSet {
     /// By family in Hz, then by ratio, rising.
     files: Vec<(u32, LoadedFilter)>,
+    profile: Option<Profile>,
+    /// What has been folded so far; shared by all clones.
+    folded: Folded,
+}
+
+impl PartialEq for FilterSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files && self.profile == other.profile
+    }
 }
 
 impl FilterSet {
@@ -89,7 +179,7 @@ impl FilterSet {
                 let reason = format!(
                     "no such file, and none for a smaller ratio, for inputs of the {family} Hz family"
                 );
-                return Err(Error::Filter { file, reason });
+                return Err(Error::Filter { file, fault: FaultKind::FilterMissing, reason });
             }
             for path in paths {
                 // One file for both families: it is read once.
@@ -101,10 +191,10 @@ impl FilterSet {
                 files.push((*family, loaded));
             }
         }
-        let set = Self { files };
+        let set = Self { files, profile: None, folded: Folded::default() };
         if let RatioChoice::Fixed(ratio) = config.engine.ratio {
             for family in needed {
-                set.get(*family, ratio)?;
+                set.plain(*family, ratio)?;
             }
         }
         Ok(set)
@@ -115,16 +205,40 @@ impl FilterSet {
         self.files.iter().map(|(family, loaded)| (*family, loaded))
     }
 
-    /// The filter for inputs of `rate` Hz and `ratio`: the file made for that
-    /// ratio, else what the file of the next larger ratio holds.
+    /// The same filters with an equaliser, or without.
+    #[must_use]
+    pub fn with_profile(self, profile: Option<Profile>) -> Self {
+        Self { profile, folded: Folded::default(), ..self }
+    }
+
+    /// The filter for inputs of `rate` Hz and `ratio`, with the equaliser. Takes seconds for a
+    /// long filter, the first time.
+    ///
+    /// # Errors
+    /// As [`plain`](Self::plain); [`Error::Profile`] when the equaliser does not fit the rate.
+    pub fn get(&self, rate: u32, ratio: usize) -> Result<LoadedFilter, Error> {
+        let plain = self.plain(rate, ratio)?;
+        let Some(profile) = &self.profile else { return Ok(plain) };
+        let folded = || self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = folded().get(&(rate, ratio)) {
+            return Ok(found.clone());
+        }
+        let made = plain.equalised(rate, profile)?;
+        folded().insert((rate, ratio), made.clone());
+        Ok(made)
+    }
+
+    /// The filter for inputs of `rate` Hz and `ratio`, without an equaliser: the file made for
+    /// that ratio, else what the file of the next larger ratio holds.
     ///
     /// # Errors
     /// [`Error::Filter`] when there is none for so large a ratio.
-    pub fn get(&self, rate: u32, ratio: usize) -> Result<LoadedFilter, Error> {
+    pub fn plain(&self, rate: u32, ratio: usize) -> Result<LoadedFilter, Error> {
         let loaded = || self.of_family(rate);
         loaded().find_map(|loaded| loaded.at_ratio(ratio)).ok_or_else(|| match loaded().last() {
             Some(largest) => Error::Filter {
                 file: largest.file.clone(),
+                fault: FaultKind::FilterUnsuitable,
                 reason: format!(
                     "it is for the ratio {}, and none is there for the ratio {ratio}",
                     largest.filter.ratio()
@@ -139,8 +253,7 @@ impl FilterSet {
         self.files.iter().filter(move |(f, _)| *f == family).map(|(_, loaded)| loaded)
     }
 
-    /// The filter for inputs of `rate` Hz: for the fixed ratio, or for the
-    /// largest that leads to an output rate in Hz that is `accepted`.
+    /// The filter for inputs of `rate` Hz, for the ratio of [`ratio`](Self::ratio).
     ///
     /// # Errors
     /// [`Error::NoRate`] when no rate is accepted, [`Error::Filter`] when the ratio has no filter.
@@ -150,13 +263,27 @@ impl FilterSet {
         rate: u32,
         accepted: impl Fn(u32) -> bool,
     ) -> Result<LoadedFilter, Error> {
+        self.get(rate, self.ratio(config, rate, accepted)?)
+    }
+
+    /// The ratio for inputs of `rate` Hz: the fixed one, or the largest that leads to an output
+    /// rate in Hz that is `accepted`.
+    ///
+    /// # Errors
+    /// [`Error::NoRate`] when no rate is accepted.
+    pub fn ratio(
+        &self,
+        config: &Config,
+        rate: u32,
+        accepted: impl Fn(u32) -> bool,
+    ) -> Result<usize, Error> {
         let rate_out = |ratio: usize| rate.saturating_mul(ratio as u32);
         let (largest, highest) = (self.largest_ratio(rate), config.playback.max_rate);
-        let ratio = match config.engine.ratio {
-            RatioChoice::Fixed(ratio) if accepted(rate_out(ratio)) => ratio,
+        match config.engine.ratio {
+            RatioChoice::Fixed(ratio) if accepted(rate_out(ratio)) => Ok(ratio),
             RatioChoice::Fixed(ratio) => {
                 let wanted = format!("{} Hz, {ratio} times {rate} Hz", rate_out(ratio));
-                return Err(Error::NoRate { wanted });
+                Err(Error::NoRate { wanted })
             }
             RatioChoice::Auto => RATIOS
                 .into_iter()
@@ -165,9 +292,8 @@ impl FilterSet {
                 .find(|ratio| accepted(rate_out(*ratio)))
                 .ok_or_else(|| Error::NoRate {
                     wanted: format!("{rate} Hz times 1, 2, 4... {largest}, at most {highest} Hz"),
-                })?,
-        };
-        self.get(rate, ratio)
+                }),
+        }
     }
 
     /// The largest ratio that there is a filter for, for inputs of `rate` Hz.
@@ -178,7 +304,8 @@ impl FilterSet {
 
 fn check(loaded: &LoadedFilter, family: u32, config: &Config) -> Result<(), Error> {
     let header = loaded.filter.header();
-    let wrong = |reason| Err(Error::Filter { file: loaded.file.clone(), reason });
+    let fault = FaultKind::FilterUnsuitable;
+    let wrong = |reason| Err(Error::Filter { file: loaded.file.clone(), fault, reason });
     // A path without a placeholder says: this one for all; a filter's shape scales with the rate.
     if config.filter.is_per_ratio()
         && config.filter.path(family, loaded.filter.ratio()) != loaded.file
@@ -300,5 +427,51 @@ mod tests {
         std::fs::remove_file(place.join("48000-x8.filter")).unwrap();
         designed(place, "48000-x4.filter", 48_000, 4);
         assert!(refusal().contains("none is there for the ratio 8"), "{}", refusal());
+    }
+
+    #[test]
+    fn the_worst_case_gain_is_what_the_worst_input_brings_out() {
+        let folder = tempfile::tempdir().unwrap();
+        designed(folder.path(), "44100-x16.filter", 44_100, 16);
+        let loaded = LoadedFilter::load(&folder.path().join("44100-x16.filter")).unwrap();
+        let (taps, ratio) = (loaded.filter.taps(), 16);
+        let mut worst = 0.0f64;
+        for phase in 0..ratio {
+            // An input of full scale whose signs are those of the taps that it meets.
+            let sum = |input: &dyn Fn(f64) -> f64| -> f64 {
+                taps.iter().skip(phase).step_by(ratio).map(|tap| tap * input(*tap)).sum()
+            };
+            worst = worst.max(sum(&|tap: f64| tap.signum()));
+            assert!(sum(&|_| 1.0).abs() <= loaded.worst_case_gain + 1e-12);
+        }
+        assert!((loaded.worst_case_gain - worst).abs() < 1e-12 && worst > 1.2, "{worst}");
+    }
+
+    #[test]
+    fn an_equaliser_keeps_its_frequencies_at_every_rate() {
+        let folder = tempfile::tempdir().unwrap();
+        designed(folder.path(), "44100-x16.filter", 44_100, 16);
+        let profile = Profile {
+            name: "dip".to_owned(),
+            equaliser: Equaliser::parse("Filter: ON PK Fc 3000 Hz Gain -12 dB Q 1", "dip").unwrap(),
+        };
+        let config = config(folder.path(), "[capture]\nrate = 44100");
+        let set = FilterSet::load(&config).unwrap().with_profile(Some(profile));
+        for (rate, ratio) in [(44_100u32, 16usize), (88_200, 8), (176_400, 2)] {
+            let loaded = set.get(rate, ratio).unwrap();
+            assert_eq!(loaded.equaliser.as_deref(), Some("dip"));
+            let gain_db = |hz: f64| {
+                let step = std::f64::consts::TAU * hz / f64::from(rate * ratio as u32);
+                let (mut re, mut im) = (0.0, 0.0);
+                for (n, tap) in loaded.filter.taps().iter().enumerate() {
+                    let (sine, cosine) = (step * n as f64).sin_cos();
+                    re += tap * cosine;
+                    im -= tap * sine;
+                }
+                20.0 * (f64::hypot(re, im) / ratio as f64).log10()
+            };
+            assert!((gain_db(3000.0) + 12.0).abs() < 0.05, "{rate}: {}", gain_db(3000.0));
+            assert!(gain_db(200.0).abs() < 0.1, "{rate}: {}", gain_db(200.0));
+        }
     }
 }

@@ -11,7 +11,9 @@
 //! - [`supervisor`]: the one owner of the stream's life
 //! - [`drift`]: the input's clock follows the DAC's
 //! - [`watchdog`], [`notify`]: what systemd is told
-//! - [`board`], [`ipc`]: what the other services are told, and may ask for
+//! - [`board`], [`choices`], [`ipc`]: what the other services are told, and may ask for
+//! - [`settings`]: what listeners set, kept through power cuts; [`equaliser`]: what their texts mean
+//! - [`faults`]: what went wrong, and how often; [`machine`]: what the machine tells of itself
 //! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
 //!
 //! Beside it:
@@ -20,20 +22,25 @@
 pub mod audio;
 pub mod backend;
 pub mod board;
+pub mod choices;
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod device;
 pub mod dither;
 pub mod drift;
+pub mod equaliser;
 pub mod error;
+pub mod faults;
 pub mod filters;
 pub mod flac;
 pub mod ipc;
 pub mod logging;
+pub mod machine;
 pub mod notify;
 pub mod render;
 pub mod sample;
+pub mod settings;
 pub mod signals;
 pub mod supervisor;
 pub mod watchdog;

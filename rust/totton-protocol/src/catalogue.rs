@@ -13,8 +13,8 @@ pub struct Dac {
     pub label: String,
     /// USB vendor and product, `1234:abcd`, where it is a USB card.
     pub usb_id: Option<String>,
-    /// ALSA driver, `USB-Audio`.
-    pub driver: String,
+    /// ALSA name now, `hw:CARD,DEVICE`.
+    pub device: String,
     /// Rates in Hz that it accepts, of those that this box can play.
     pub rates: Vec<u32>,
     /// ALSA sample formats that it accepts.

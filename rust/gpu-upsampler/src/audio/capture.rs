@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::flow::{Flow, Side};
+use super::flow::Flow;
 use super::ring::FrameWriter;
 use super::stream::Orders;
 use crate::device::CaptureDevice;
@@ -32,6 +32,8 @@ pub(super) fn run(
     let frames = layout.period_frames.max(1) * 4;
     let mut bytes = vec![0; frames * layout.frame_bytes()];
     let mut planes = vec![vec![0.0; frames]; layout.channels];
+    // The largest positive value of the format.
+    let full_scale = 1.0 - 0.5f64.powi(layout.format.bits() as i32 - 1);
     device.start()?;
     let mut heard = Instant::now();
     let mut captured = 0;
@@ -68,7 +70,10 @@ pub(super) fn run(
         flow.input_idle.store(false, Relaxed);
         flow.rate_changed.store(false, Relaxed);
         decode(layout.format, &bytes[..count * layout.frame_bytes()], &mut planes);
-        flow.meter(Side::Input, &planes, count);
+        flow.input_meter.note(&planes, count);
+        let at_full_scale = count_from(full_scale, &planes, count);
+        flow.input_full_scale_samples.fetch_add(at_full_scale, Relaxed);
+        flow.to_engine.note(&ring);
         let mut written = 0;
         // While the engine is behind, the device's buffer fills, overruns, and that is counted.
         while written < count && !orders.ended() {
@@ -80,4 +85,10 @@ pub(super) fn run(
         flow.input_frames.fetch_add(written as u64, Relaxed);
     }
     Ok(())
+}
+
+/// Samples among the first `frames` frames whose magnitude is at least `level`.
+fn count_from(level: f64, planes: &[Vec<f64>], frames: usize) -> u64 {
+    let loud = |plane: &Vec<f64>| plane[..frames].iter().filter(|s| s.abs() >= level).count();
+    planes.iter().map(loud).sum::<usize>() as u64
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use totton_dsp::{Crossfade, Engine};
 
 use super::flow::Flow;
+use super::gain::mix::Mix;
 use super::ring::{FrameReader, FrameWriter};
 use super::stream::Orders;
 use super::swap::Receiver;
@@ -13,9 +14,11 @@ use crate::config::MAX_CHANNELS;
 
 const WAIT: Duration = Duration::from_millis(20);
 
-/// How the engine's thread treats the edges of the sound.
+/// How the engine's thread treats the sound's edges.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edges {
+    /// The input's rate in Hz.
+    pub(super) rate: u32,
     /// While the input is idle and fewer output frames than this are left, the
     /// engine is given silence: the filter rings out as it would after the last
     /// sound, and the DAC neither runs dry nor waits in vain for its prefill. What
@@ -39,6 +42,7 @@ pub(super) fn run(
     orders: &Orders,
 ) {
     let mut engine = Crossfade::new(engine);
+    let mut mix = Mix::new(edges.rate);
     let block = engine.block_frames();
     let mut given = vec![vec![0.0; block]; engine.channels()];
     let mut made = vec![vec![0.0; block * engine.ratio()]; engine.channels()];
@@ -59,11 +63,15 @@ pub(super) fn run(
             flow.level.silence((block - filled) as f64 / f64::from(edges.rate));
         }
         filled = 0;
+        mix.apply(&mut given, &flow.wishes);
         let started = Instant::now();
         process(&mut engine, &given, &mut made);
-        flow.engine_nanoseconds.fetch_add(started.elapsed().as_nanos() as u64, Relaxed);
+        let took = started.elapsed();
+        flow.blocks.note(block, took);
+        flow.engine_nanoseconds.fetch_add(took.as_nanos() as u64, Relaxed);
         flow.engine_frames.fetch_add(block as u64, Relaxed);
         let frames = block * engine.ratio();
+        flow.from_engine.note(&output);
         let mut written = 0;
         while written < frames && !orders.ended() {
             match output.write(&made, written..frames) {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use totton_dsp::engine::{Report, Watch};
 use totton_protocol::{Counters, Levels};
 
-use crate::config::MAX_CHANNELS;
+use super::gain::wishes::Wishes;
+use super::meter::{Blocks, Meter};
+use super::ring::FrameWriter;
 use crate::drift::level::Level;
 
 /// Counters, levels and wishes, shared by the audio threads and the rest of
@@ -18,6 +20,11 @@ pub struct Flow {
     pub(crate) capture_xruns: AtomicU64,
     pub(crate) playback_xruns: AtomicU64,
     pub(crate) clipped_samples: AtomicU64,
+    pub(crate) input_full_scale_samples: AtomicU64,
+    pub(crate) limited_samples: AtomicU64,
+    pub(crate) settings_writes: AtomicU64,
+    pub(crate) requests: AtomicU64,
+    pub(crate) refused_requests: AtomicU64,
     pub(crate) input_pauses: AtomicU64,
     pub(crate) stream_starts: AtomicU64,
     pub(crate) reloads: AtomicU64,
@@ -38,12 +45,14 @@ pub struct Flow {
     pub(crate) level: Level,
     /// Frames waiting in the playback device's buffer.
     pub(crate) queued_frames: AtomicU64,
-    /// Peaks since the last look: bits of non-negative `f64`, which order as integers do.
-    input_peaks: [AtomicU64; MAX_CHANNELS],
-    output_peaks: [AtomicU64; MAX_CHANNELS],
-    /// Bits of the gain in dB.
-    gain_db: AtomicU64,
-    mute: AtomicBool,
+    /// The rings before and after the engine.
+    pub(crate) to_engine: Gauge,
+    pub(crate) from_engine: Gauge,
+    pub(crate) input_meter: Meter,
+    pub(crate) output_meter: Meter,
+    pub(crate) blocks: Blocks,
+    /// What the gain chain is asked for.
+    pub wishes: Wishes,
     /// The running engine, where there is more to tell of it; never the audio threads' business.
     engine: Mutex<Observed>,
 }
@@ -56,37 +65,24 @@ struct Observed {
     gpu_faults: u64,
 }
 
-/// Which side of the engine a level is of.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Side {
-    Input,
-    Output,
+/// How full a ring is.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    pub(crate) level: AtomicU64,
+    pub(crate) capacity: AtomicU64,
+}
+
+impl Gauge {
+    pub(crate) fn note(&self, ring: &FrameWriter) {
+        self.level.store(ring.level() as u64, Relaxed);
+        self.capacity.store((ring.level() + ring.space()) as u64, Relaxed);
+    }
 }
 
 impl Flow {
     /// Whether the open input sends nothing.
     pub(crate) fn is_idle(&self) -> bool {
         self.input_idle.load(Relaxed)
-    }
-
-    /// The gain that is asked for, in dB.
-    pub fn gain_db(&self) -> f64 {
-        f64::from_bits(self.gain_db.load(Relaxed))
-    }
-
-    /// Asks for a gain in dB; the playback thread ramps to it.
-    pub fn set_gain_db(&self, gain_db: f64) {
-        self.gain_db.store(gain_db.to_bits(), Relaxed);
-    }
-
-    /// Whether silence is asked for.
-    pub fn mute(&self) -> bool {
-        self.mute.load(Relaxed)
-    }
-
-    /// Asks for silence, or for sound again; the playback thread ramps to it.
-    pub fn set_mute(&self, mute: bool) {
-        self.mute.store(mute, Relaxed);
     }
 
     /// Looks at another engine from now on, or at none.
@@ -132,61 +128,18 @@ impl Flow {
             input_pauses: self.input_pauses.load(Relaxed),
             rate_switches: self.rate_switches.load(Relaxed),
             filter_swaps: self.filter_swaps.load(Relaxed),
-            ..Counters::default()
+            input_full_scale_samples: self.input_full_scale_samples.load(Relaxed),
+            limited_samples: self.limited_samples.load(Relaxed),
+            settings_writes: self.settings_writes.load(Relaxed),
+            requests: self.requests.load(Relaxed),
+            refused_requests: self.refused_requests.load(Relaxed),
         }
     }
 
-    fn peaks(&self, side: Side) -> &[AtomicU64; MAX_CHANNELS] {
-        match side {
-            Side::Input => &self.input_peaks,
-            Side::Output => &self.output_peaks,
-        }
-    }
-
-    /// Notes the peaks of the first `frames` frames.
-    pub(crate) fn meter(&self, side: Side, planes: &[Vec<f64>], frames: usize) {
-        for (peak, plane) in self.peaks(side).iter().zip(planes) {
-            let highest = plane[..frames].iter().map(|sample| sample.abs().to_bits()).max();
-            peak.fetch_max(highest.unwrap_or(0), Relaxed);
-        }
-    }
-
-    /// The peaks since the last call, for the channels of each side; starts the next measurement.
+    /// The levels since the last call, for the channels of each side; starts the next measurement.
     pub fn take_levels(&self, input_channels: usize, output_channels: usize) -> Levels {
-        let take = |side, channels| {
-            self.peaks(side).iter().take(channels).map(|p| dbfs(p.swap(0, Relaxed))).collect()
-        };
-        Levels {
-            input_peak_dbfs: take(Side::Input, input_channels),
-            output_peak_dbfs: take(Side::Output, output_channels),
-            ..Levels::default()
-        }
-    }
-}
-
-fn dbfs(bits: u64) -> f64 {
-    let peak = f64::from_bits(bits);
-    if peak.is_finite() && peak > 0.0 {
-        (20.0 * peak.log10()).max(Levels::SILENCE_DBFS)
-    } else if peak == 0.0 {
-        Levels::SILENCE_DBFS
-    } else {
-        // What is not finite goes to the DAC as full scale at most.
-        0.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_the_highest_since_the_last_look() {
-        let flow = Flow::default();
-        flow.meter(Side::Output, &[vec![0.1, -1.0], vec![0.0, 0.0]], 2);
-        flow.meter(Side::Output, &[vec![0.5], vec![0.0]], 1);
-        let levels = flow.take_levels(2, 2);
-        assert_eq!(levels.output_peak_dbfs, [0.0, Levels::SILENCE_DBFS]);
-        assert_eq!(flow.take_levels(2, 2).output_peak_dbfs, [Levels::SILENCE_DBFS; 2]);
+        let (input_peak_dbfs, input_rms_dbfs) = self.input_meter.take(input_channels);
+        let (output_peak_dbfs, output_rms_dbfs) = self.output_meter.take(output_channels);
+        Levels { input_peak_dbfs, output_peak_dbfs, input_rms_dbfs, output_rms_dbfs }
     }
 }

@@ -6,7 +6,7 @@
 //! - [`stream`]: the three of them, started and stopped together
 //! - [`swap`]: another engine for the second of them while it runs
 //! - [`ring`]: what joins them; [`flow`]: what they tell, and are told, without a lock
-//! - [`gain`]: gain, mute and fades
+//! - [`gain`]: volume, mute, fades, balance, crossfeed, limiter; [`meter`]: levels and block times
 //! - [`realtime`]: priority and locked memory
 
 pub mod flow;
@@ -16,6 +16,7 @@ pub mod stream;
 
 mod capture;
 mod convolve;
+mod meter;
 mod playback;
 mod ring;
 mod swap;

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::flow::{Flow, Side};
-use super::gain::{Ramp, amplitude};
+use super::flow::Flow;
+use super::gain::output::Output;
 use super::ring::FrameReader;
 use super::stream::Orders;
 use crate::device::PlaybackDevice;
@@ -35,7 +35,7 @@ pub(super) fn run(
     let mut planes = vec![vec![0.0; period]; layout.channels];
     let mut bytes = vec![0; period * layout.frame_bytes()];
     let mut dither = Dither::for_output(layout.format.into(), layout.channels);
-    let mut ramp = Ramp::from_silence(layout.rate);
+    let mut chain = Output::from_silence(layout.rate, layout.channels);
     let mut fading_since: Option<Instant> = None;
     let mut written = 0;
     while !orders.ended() {
@@ -47,7 +47,7 @@ pub(super) fn run(
         flow.queued_frames.store(queued, Relaxed);
         flow.level.played(written, queued, layout.rate);
         if fading_since
-            .is_some_and(|t| ramp.is_silent() || (frames == 0 && t.elapsed() > FADE_PATIENCE))
+            .is_some_and(|t| chain.is_silent() || (frames == 0 && t.elapsed() > FADE_PATIENCE))
         {
             device.drain(DRAIN_LIMIT);
             return Ok(());
@@ -56,15 +56,12 @@ pub(super) fn run(
             ring.wait(WAIT);
             continue;
         }
-        ramp.aim(match fading_since {
-            Some(_) => 0.0,
-            None => amplitude(flow.gain_db(), flow.mute()),
-        });
-        ramp.apply(&mut planes, frames);
-        flow.meter(Side::Output, &planes, frames);
+        let limited = chain.apply(&mut planes, frames, &flow.wishes, fading_since.is_some());
+        flow.limited_samples.fetch_add(limited, Relaxed);
+        flow.output_meter.note(&planes, frames);
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
-        let limited = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
-        flow.clipped_samples.fetch_add(limited, Relaxed);
+        let clipped = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
+        flow.clipped_samples.fetch_add(clipped, Relaxed);
         written += write_all(device.as_mut(), encoded, flow, orders)?;
     }
     Ok(())

@@ -5,29 +5,120 @@
 //! account may have neither right. The daemon then says so once and goes on.
 
 use std::io;
-use std::sync::Once;
+use std::sync::{Mutex, PoisonError};
 
-static REFUSED: Once = Once::new();
+use totton_protocol::RealTime;
 
-/// Gives the calling thread the SCHED_FIFO priority `priority`; 0 leaves it as it is.
-pub fn favour_this_thread(priority: i32) {
-    if priority == 0 {
-        return;
+use crate::config;
+
+/// What the system has granted so far, for the status. Written when a thread
+/// starts or memory is locked, never while sound flows.
+static GRANTED: Mutex<Option<RealTime>> = Mutex::new(None);
+
+/// What the system has granted.
+pub fn granted() -> RealTime {
+    GRANTED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+        .unwrap_or_else(|| RealTime { scheduling: "normal".to_owned(), ..RealTime::default() })
+}
+
+fn note(change: impl FnOnce(&mut RealTime)) {
+    let mut granted_now = granted();
+    change(&mut granted_now);
+    *GRANTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(granted_now);
+}
+
+/// Notes and logs a refusal, the same one only once.
+fn refused(message: String) {
+    note(|granted| {
+        if !granted.refused.contains(&message) {
+            log::warn!("{message}");
+            granted.refused.push(message);
+        }
+    });
+}
+
+/// How an audio thread is favoured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Favour {
+    /// SCHED_FIFO priority; 0: normal scheduling.
+    pub priority: i32,
+    /// Processors that it is bound to; empty: any.
+    pub cpus: Vec<usize>,
+}
+
+impl Favour {
+    /// What the configuration asks for.
+    pub fn of(config: &config::Realtime) -> Self {
+        Self { priority: config.priority, cpus: config.cpus.clone() }
     }
-    let parameters = libc::sched_param { sched_priority: priority };
-    // SAFETY: the calling thread's own handle is valid, and `parameters` outlives the call.
-    let result = unsafe {
-        libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const parameters)
-    };
-    if result != 0 {
+
+    /// One step below, at least normal scheduling.
+    #[must_use]
+    pub fn lower(&self) -> Self {
+        Self { priority: (self.priority - 1).max(0), ..self.clone() }
+    }
+
+    /// Favours the calling thread.
+    pub fn this_thread(&self) {
+        self.bind();
+        self.schedule();
+    }
+
+    fn schedule(&self) {
+        let priority = self.priority;
+        if priority == 0 {
+            return note(|granted| {
+                (granted.scheduling, granted.priority) = ("normal".to_owned(), 0);
+            });
+        }
+        let parameters = libc::sched_param { sched_priority: priority };
+        // SAFETY: the calling thread's own handle is valid, and `parameters` outlives the call.
+        let result = unsafe {
+            libc::pthread_setschedparam(
+                libc::pthread_self(),
+                libc::SCHED_FIFO,
+                &raw const parameters,
+            )
+        };
+        if result == 0 {
+            return note(|granted| {
+                granted.priority = granted.priority.max(priority);
+                granted.scheduling = "fifo".to_owned();
+            });
+        }
         let error = io::Error::from_raw_os_error(result);
-        REFUSED.call_once(|| {
-            log::warn!(
-                "no real-time priority {priority} for the audio threads ({error}); they run at \
-                 normal priority. The service needs LimitRTPRIO= or CAP_SYS_NICE, and a kernel \
-                 that allows SCHED_FIFO in its cgroup"
-            );
-        });
+        refused(format!(
+            "no real-time priority for the audio threads ({error}); they run at normal priority. \
+             The service needs LimitRTPRIO= or CAP_SYS_NICE, and a kernel that allows SCHED_FIFO \
+             in its cgroup"
+        ));
+    }
+
+    fn bind(&self) {
+        if self.cpus.is_empty() {
+            return note(|granted| granted.cpus.clear());
+        }
+        // SAFETY: all zeros is an empty set.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        for cpu in &self.cpus {
+            // SAFETY: `set` is a set, and the configuration has checked that the number is in it.
+            unsafe { libc::CPU_SET(*cpu, &mut set) };
+        }
+        // SAFETY: 0 is the calling thread; `set` is valid for its size.
+        let result =
+            unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+        if result == 0 {
+            let cpus = self.cpus.iter().map(|cpu| *cpu as u32).collect();
+            return note(|granted| granted.cpus = cpus);
+        }
+        refused(format!(
+            "the audio threads are not bound to the processors {:?}: {}; see realtime.cpus",
+            self.cpus,
+            io::Error::last_os_error()
+        ));
     }
 }
 
@@ -38,15 +129,45 @@ pub fn lock_memory() {
     let known = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } == 0;
     // Under a finite limit the lock itself may succeed, and a later allocation then fail.
     if !known || limit.rlim_cur != libc::RLIM_INFINITY {
-        log::warn!(
+        return refused(
             "memory is not locked: the limit is finite; the service needs LimitMEMLOCK=infinity"
+                .to_owned(),
         );
-        return;
     }
     // ONFAULT: pages are locked when first used; otherwise every thread's whole stack would be.
     let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
     // SAFETY: no memory of ours is touched by this call.
-    if unsafe { libc::mlockall(flags) } != 0 {
-        log::warn!("memory is not locked: {}", io::Error::last_os_error());
+    if unsafe { libc::mlockall(flags) } == 0 {
+        note(|granted| granted.memory_locked = true);
+    } else {
+        refused(format!("memory is not locked: {}", io::Error::last_os_error()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_bound_to_the_processors_it_is_given_and_an_absent_one_is_told() {
+        let bound = |cpus: Vec<usize>| {
+            std::thread::spawn(move || {
+                Favour { priority: 0, cpus }.this_thread();
+                std::fs::read_to_string("/proc/thread-self/status").unwrap()
+            })
+            .join()
+            .unwrap()
+        };
+        let allowed = |status: &str| {
+            let line = status.lines().find(|line| line.starts_with("Cpus_allowed_list:"));
+            line.unwrap().split_whitespace().nth(1).unwrap().to_owned()
+        };
+        let first: String =
+            allowed(&bound(vec![])).chars().take_while(char::is_ascii_digit).collect();
+        let status = bound(vec![first.parse().unwrap()]);
+        assert_eq!(allowed(&status), first);
+        bound(vec![1023]);
+        let told = granted().refused;
+        assert!(told.iter().any(|message| message.contains("[1023]")), "{told:?}");
     }
 }

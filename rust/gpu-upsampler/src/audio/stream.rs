@@ -9,8 +9,9 @@ use totton_dsp::Engine;
 
 use super::convolve::Edges;
 use super::flow::Flow;
+use super::realtime::Favour;
 use super::ring::frame_ring;
-use super::{capture, convolve, playback, realtime, swap};
+use super::{capture, convolve, playback, swap};
 use crate::device::{CaptureDevice, Layout, PlaybackDevice};
 use crate::error::Error;
 
@@ -84,8 +85,8 @@ pub struct Parts {
     pub playback: Box<dyn PlaybackDevice>,
     /// Sound in the DAC's buffer before it starts.
     pub prefill: Duration,
-    /// SCHED_FIFO priority; 0: normal scheduling.
-    pub priority: i32,
+    /// Of the device threads; the engine's is one step below.
+    pub favour: Favour,
 }
 
 /// A running stream. Dropping it orders its threads to end, without waiting.
@@ -117,7 +118,7 @@ impl Stream {
     /// # Errors
     /// [`Error::Thread`] when the system gives no thread.
     pub fn start(parts: Parts, flow: &Arc<Flow>) -> Result<Self, Error> {
-        let Parts { capture, engine, playback, prefill, priority } = parts;
+        let Parts { capture, engine, playback, prefill, favour } = parts;
         let (input, output) = (capture.layout().clone(), playback.layout().clone());
         let (channels, block) = (input.channels, engine.block_frames());
         let edges = Edges {
@@ -141,16 +142,16 @@ impl Stream {
         let flow_too = Arc::clone(flow);
         let mut stream =
             Self { orders, threads: Vec::new(), input, output, swap, shape, flow: flow_too };
-        stream.spawn(Part::Playback, priority, flow, move |flow, orders| {
+        stream.spawn(Part::Playback, favour.clone(), flow, move |flow, orders| {
             playback::run(playback, from_engine, flow, orders)
         })?;
         // Below the devices' threads: those only move frames and must do it in time.
-        stream.spawn(Part::Engine, (priority - 1).max(0), flow, move |flow, orders| {
+        stream.spawn(Part::Engine, favour.lower(), flow, move |flow, orders| {
             convolve::run(engine, successors, from_capture, to_playback, edges, flow, orders);
             flow.observe(None);
             Ok(())
         })?;
-        stream.spawn(Part::Capture, priority, flow, move |flow, orders| {
+        stream.spawn(Part::Capture, favour, flow, move |flow, orders| {
             capture::run(capture, to_engine, flow, orders)
         })?;
         flow.stream_starts.fetch_add(1, Ordering::Relaxed);
@@ -160,7 +161,7 @@ impl Stream {
     fn spawn(
         &mut self,
         part: Part,
-        priority: i32,
+        favour: Favour,
         flow: &Arc<Flow>,
         work: impl FnOnce(&Flow, &Orders) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
@@ -168,7 +169,7 @@ impl Stream {
         let thread = thread::Builder::new()
             .name(part.thread_name().to_owned())
             .spawn(move || {
-                realtime::favour_this_thread(priority);
+                favour.this_thread();
                 work(&flow, &orders)
             })
             .map_err(|source| Error::Thread { name: part.thread_name(), source })?;

@@ -1,11 +1,13 @@
 //! The configuration: built-in defaults, the main file, then its fragments.
 //!
 //! - [`raw`]: what a file may say
+//! - [`overlay`]: what listeners' settings say instead
 //!
 //! Each file is parsed alone, so that an error names the file and the line in
 //! it; what only shows when all are put together (one value against another)
 //! is checked last.
 
+mod overlay;
 mod raw;
 
 use std::fs;
@@ -20,6 +22,9 @@ use crate::sample::SampleFormat;
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const DEFAULT_FILE: &str = "/etc/totton-audio/upsampler.toml";
+
+/// Where filters lie that were put on the device, beside the configuration's own.
+pub const DATA_FILTERS: &str = "/opt/totton_audio/data/filters";
 
 /// The most channels that can be configured.
 pub const MAX_CHANNELS: usize = 8;
@@ -47,6 +52,7 @@ pub struct Config {
     pub filter: Filter,
     pub output: Output,
     pub realtime: Realtime,
+    pub settings: SettingsPlace,
 }
 
 /// The input.
@@ -151,6 +157,11 @@ impl Filter {
             .into()
     }
 
+    /// The path with its placeholders.
+    pub fn template(&self) -> &str {
+        &self.template
+    }
+
     /// Whether each ratio has a file of its own.
     pub fn is_per_ratio(&self) -> bool {
         self.template.contains("{ratio}")
@@ -178,6 +189,15 @@ pub struct Realtime {
     /// SCHED_FIFO priority of the audio threads; 0: normal scheduling.
     pub priority: i32,
     pub lock_memory: bool,
+    /// Processors that the audio threads are bound to; empty: any.
+    pub cpus: Vec<usize>,
+}
+
+/// Where the listeners' settings are kept.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SettingsPlace {
+    pub file: PathBuf,
 }
 
 impl Default for Config {
@@ -211,7 +231,10 @@ impl Default for Config {
                 template: "/opt/totton_audio/filters/{family}-x{ratio}.filter".to_owned(),
             },
             output: Output { gain_db: 0.0, mute: false },
-            realtime: Realtime { priority: 60, lock_memory: true },
+            realtime: Realtime { priority: 60, lock_memory: true, cpus: vec![] },
+            settings: SettingsPlace {
+                file: "/opt/totton_audio/data/upsampler/settings.json".into(),
+            },
         }
     }
 }
@@ -284,6 +307,10 @@ impl Config {
         set(&mut self.output.mute, raw.output.mute, |mute| mute);
         set(&mut self.realtime.priority, raw.realtime.priority, |n| n.0 as i32);
         set(&mut self.realtime.lock_memory, raw.realtime.lock_memory, |lock| lock);
+        set(&mut self.realtime.cpus, raw.realtime.cpus, |cpus| {
+            cpus.into_iter().map(|cpu| cpu.0).collect()
+        });
+        set(&mut self.settings.file, raw.settings.file, |file| file);
         Ok(())
     }
 

@@ -26,6 +26,8 @@ pub(super) struct File {
     pub playback: Playback,
     #[serde(default)]
     pub realtime: Realtime,
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +79,13 @@ pub(super) struct Output {
 pub(super) struct Realtime {
     pub priority: Option<Integer<0, 90>>,
     pub lock_memory: Option<bool>,
+    pub cpus: Option<Vec<Integer<0, 1023>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub file: Option<std::path::PathBuf>,
 }
 
 /// An integer from `LOW` to `HIGH`.

@@ -11,7 +11,7 @@ pub mod dac;
 
 use std::time::Duration;
 
-use totton_protocol::DriftMethod;
+use totton_protocol::{DriftMethod, HostVolume};
 
 use self::dac::Dac;
 use crate::config::{Capture, Playback};
@@ -112,6 +112,11 @@ pub trait AudioDevices: Send {
     /// # Errors
     /// When the input is absent or does not tell its rate.
     fn input_rate(&mut self, config: &Capture) -> Result<Option<u32>, Error>;
+
+    /// The volume control that the computer has on the input; `None` where there is none.
+    fn host_volume(&mut self, _config: &Capture) -> Option<HostVolume> {
+        None
+    }
 
     /// Opens the input at `rate` Hz.
     ///

@@ -1,13 +1,21 @@
 //! Answering requests.
+//!
+//! One after the other, by one thread: what takes long (a filter's file, a
+//! stream's restart) is done by the supervisor, and waited for. The audio threads
+//! know nothing of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::time::Duration;
 
-use totton_protocol::{Command, ErrorCode, Reply, Request};
+use totton_protocol::settings::merge;
+use totton_protocol::{Answer, Command, ErrorCode, Reply, Request, Settings};
 
 use crate::board::Board;
+use crate::error::Error;
+use crate::supervisor::prepare::Wanted;
 use crate::supervisor::{Event, Outcome};
+use crate::{choices, equaliser};
 
 /// A message larger than this is not even received: ZeroMQ closes the
 /// connection. Up to here a too large request is read, and answered with the reason.
@@ -16,86 +24,186 @@ pub(super) const HARD_LIMIT_BYTES: i64 = 1024 * 1024;
 /// How often to look whether to end, in milliseconds.
 const TURN_MS: i64 = 100;
 
-/// How long the supervisor may take for a reload or a restart.
+/// How long the supervisor may take for a reload, a restart, another filter.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn serve(
-    socket: &zmq::Socket,
-    board: &Board,
-    events: &Sender<Event>,
-    ended: &AtomicBool,
-) {
-    while !ended.load(Ordering::Relaxed) {
-        match socket.poll(zmq::POLLIN, TURN_MS) {
-            Ok(0) | Err(zmq::Error::EINTR) => continue,
-            Ok(_) => {}
-            Err(error) => return log::error!("the control socket is lost: {error}"),
+/// Who answers, and whom it asks.
+pub(super) struct Control<'a> {
+    pub(super) board: &'a Board,
+    pub(super) events: &'a Sender<Event>,
+    pub(super) ended: &'a AtomicBool,
+}
+
+/// A refusal, or what keeps a command from being carried out.
+type Refused = Box<Reply>;
+
+fn failed(message: impl Into<String>) -> Refused {
+    Box::new(Reply::error(ErrorCode::Failed, message))
+}
+
+/// The answer to settings that the supervisor could not put in force.
+fn refused(error: &Error) -> Refused {
+    let code = match error {
+        Error::Filter { .. } => ErrorCode::BadFilter,
+        Error::Profile { .. } => ErrorCode::BadEqualiser,
+        Error::Setting(_) => ErrorCode::OutOfRange,
+        _ => ErrorCode::Failed,
+    };
+    Box::new(Reply::error(code, error.to_string()))
+}
+
+impl Control<'_> {
+    /// Answers until the end.
+    pub(super) fn serve(&self, socket: &zmq::Socket) {
+        while !self.ended.load(Ordering::Relaxed) {
+            match socket.poll(zmq::POLLIN, TURN_MS) {
+                Ok(0) | Err(zmq::Error::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return log::error!("the control socket is lost: {error}"),
+            }
+            let reply = match socket.recv_multipart(zmq::DONTWAIT) {
+                Ok(frames) => self.answer(&frames),
+                Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => continue,
+                Err(error) => return log::error!("the control socket is lost: {error}"),
+            };
+            self.board.flow().requests.fetch_add(1, Ordering::Relaxed);
+            let text = serde_json::to_vec(&reply).unwrap_or_default();
+            // The asker may be gone, or not read: that is its affair.
+            if let Err(error) = socket.send(text, zmq::DONTWAIT) {
+                log::debug!("a reply could not be sent: {error}");
+            }
         }
-        let reply = match socket.recv_multipart(zmq::DONTWAIT) {
-            Ok(frames) => answer(&frames, board, events, ended),
-            Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => continue,
-            Err(error) => return log::error!("the control socket is lost: {error}"),
+    }
+
+    fn answer(&self, frames: &[Vec<u8>]) -> Reply {
+        let request = match frames {
+            [request] => Request::parse(request),
+            _ => {
+                let message = format!("the request has {} frames; accepted: 1", frames.len());
+                Err(Box::new(Reply::error(ErrorCode::BadRequest, message)))
+            }
         };
-        let text = serde_json::to_vec(&reply).unwrap_or_default();
-        // The asker may be gone: that is its affair.
-        if let Err(error) = socket.send(text, zmq::DONTWAIT) {
-            log::debug!("a reply could not be sent: {error}");
+        let outcome = match request {
+            Ok(request) => self.obey(request.command),
+            Err(refusal) => {
+                self.board.flow().refused_requests.fetch_add(1, Ordering::Relaxed);
+                log::debug!("refused: {refusal:?}");
+                Err(refusal)
+            }
+        };
+        outcome.map_or_else(|refusal| *refusal, Reply::Ok)
+    }
+
+    fn obey(&self, command: Command) -> Result<Answer, Refused> {
+        match command {
+            Command::Status => {}
+            Command::SetMute { mute } => self.change(|settings| settings.sound.mute = mute),
+            Command::SetGain { gain_db } => {
+                self.change(|settings| settings.sound.gain_db = gain_db);
+            }
+            Command::Reload => self.order(|reply| Event::Reload { reply: Some(reply) })?,
+            Command::RestartStream => self.order(|reply| Event::RestartStream { reply })?,
+            Command::Settings => return Ok(self.settings()),
+            Command::ReplaceSettings { settings } => return self.replace(*settings),
+            Command::ChangeSettings { changes } => {
+                return self.replace(self.changed(changes.into())?);
+            }
+            Command::CheckEqualiser { text } => return check("equaliser", &text),
+            Command::Dacs => {
+                let dacs = self.ask(|reply| Event::Dacs { reply })?;
+                return Ok(Answer::Dacs { dacs });
+            }
+            Command::Filters => {
+                let filters = choices::filters(&self.board.facts().config);
+                return Ok(Answer::Filters { filters });
+            }
+            Command::Spectrum => {
+                let name = command.name();
+                return Err(failed(format!("this build cannot do {name} yet")));
+            }
         }
+        Ok(Answer::Status { status: Box::new(self.board.status()) })
+    }
+
+    /// Changes sound settings, which need nothing else.
+    fn change(&self, change: impl FnOnce(&mut Settings)) {
+        self.board.settings().change(change);
+        self.board.apply_sound();
+    }
+
+    fn settings(&self) -> Answer {
+        let (settings, revision) = self.board.settings().get();
+        Answer::Settings { settings: Box::new(settings), revision }
+    }
+
+    /// The settings with a merge patch on them.
+    fn changed(&self, patch: serde_json::Value) -> Result<Settings, Refused> {
+        let (settings, _) = self.board.settings().get();
+        let bad = |error: serde_json::Error| {
+            Box::new(Reply::error(ErrorCode::BadRequest, format!("not settings: {error}")))
+        };
+        let mut value = serde_json::to_value(settings).map_err(bad)?;
+        merge(&mut value, patch);
+        let settings: Settings = serde_json::from_value(value).map_err(bad)?;
+        settings.check().map_err(|error| Box::new(Reply::from(error)))?;
+        Ok(settings)
+    }
+
+    /// Puts `wanted` in force: at once what only concerns the sound, by the supervisor what needs
+    /// another filter or DAC.
+    fn replace(&self, wanted: Settings) -> Result<Answer, Refused> {
+        let (now, revision) = self.board.settings().get();
+        if let Some(profile) = &wanted.equaliser {
+            check(&profile.name, &profile.text)?;
+        }
+        let only_sound = Settings { sound: wanted.sound, ..now } == wanted;
+        if only_sound {
+            self.change(|settings| settings.sound = wanted.sound);
+        } else {
+            self.ask(|reply| Event::Apply(Box::new(Wanted { settings: wanted, revision, reply })))?
+                .map_err(|error| refused(&error))?;
+        }
+        Ok(self.settings())
+    }
+
+    /// Has the supervisor do something.
+    fn order(&self, event: impl FnOnce(SyncSender<Outcome>) -> Event) -> Result<(), Refused> {
+        self.ask(event)?.map_err(failed)
+    }
+
+    /// Asks the supervisor, and waits for it.
+    fn ask<T>(&self, event: impl FnOnce(SyncSender<T>) -> Event) -> Result<T, Refused> {
+        let (reply, outcome) = mpsc::sync_channel(1);
+        self.events.send(event(reply)).map_err(|_| failed("the daemon is stopping"))?;
+        self.wait_for(&outcome)
+    }
+
+    fn wait_for<T>(&self, outcome: &Receiver<T>) -> Result<T, Refused> {
+        let turn = Duration::from_millis(TURN_MS.unsigned_abs());
+        let mut waited = Duration::ZERO;
+        while waited < PATIENCE && !self.ended.load(Ordering::Relaxed) {
+            match outcome.recv_timeout(turn) {
+                Ok(outcome) => return Ok(outcome),
+                Err(mpsc::RecvTimeoutError::Timeout) => waited += turn,
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return Err(failed("the daemon is stopping, or out of threads"));
+                }
+            }
+        }
+        Err(failed(format!("not done after {} s; it may still be carried out", waited.as_secs())))
     }
 }
 
-fn answer(frames: &[Vec<u8>], board: &Board, events: &Sender<Event>, ended: &AtomicBool) -> Reply {
-    let [request] = frames else {
-        let message = format!("the request has {} frames; accepted: 1", frames.len());
-        return Reply::error(ErrorCode::BadRequest, message);
-    };
-    match Request::parse(request) {
-        Ok(request) => obey(request.command, board, events, ended),
-        Err(refusal) => {
-            log::debug!("refused: {refusal:?}");
-            *refusal
+/// Tells what an equaliser's text comes down to, or which line is at fault.
+fn check(name: &str, text: &str) -> Result<Answer, Refused> {
+    match equaliser::check(name, text) {
+        Ok(found) => Ok(Answer::Equaliser {
+            preamp_db: found.preamp_db,
+            bands: u32::try_from(found.bands.len()).unwrap_or(u32::MAX),
+            curves: u32::try_from(found.curves.len()).unwrap_or(u32::MAX),
+        }),
+        Err(equaliser::Refusal { line, message }) => {
+            Err(Box::new(Reply::Error { code: ErrorCode::BadEqualiser, message, line }))
         }
     }
-}
-
-fn obey(command: Command, board: &Board, events: &Sender<Event>, ended: &AtomicBool) -> Reply {
-    let outcome = match command {
-        Command::Status => Ok(()),
-        Command::SetMute { mute } => {
-            board.flow().set_mute(mute);
-            Ok(())
-        }
-        Command::SetGain { gain_db } => {
-            board.flow().set_gain_db(gain_db);
-            Ok(())
-        }
-        Command::Reload => ask(events, ended, |reply| Event::Reload { reply: Some(reply) }),
-        Command::RestartStream => ask(events, ended, |reply| Event::RestartStream { reply }),
-        command => Err(format!("this build cannot do {} yet", command.name())),
-    };
-    match outcome {
-        Ok(()) => Reply::status(board.status()),
-        Err(message) => Reply::error(ErrorCode::Failed, message),
-    }
-}
-
-/// Has the supervisor do something, and waits for it.
-fn ask(
-    events: &Sender<Event>,
-    ended: &AtomicBool,
-    event: impl FnOnce(SyncSender<Outcome>) -> Event,
-) -> Outcome {
-    let (reply, outcome) = mpsc::sync_channel(1);
-    let gone = || "the daemon is stopping".to_owned();
-    events.send(event(reply)).map_err(|_| gone())?;
-    let turn = Duration::from_millis(TURN_MS.unsigned_abs());
-    let mut waited = Duration::ZERO;
-    while waited < PATIENCE && !ended.load(Ordering::Relaxed) {
-        match outcome.recv_timeout(turn) {
-            Ok(outcome) => return outcome,
-            Err(mpsc::RecvTimeoutError::Timeout) => waited += turn,
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(gone()),
-        }
-    }
-    Err(format!("not done after {} s; it may still be carried out", waited.as_secs()))
 }

@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use totton_protocol::endpoint;
 
+use self::control::Control;
 use crate::board::Board;
 use crate::error::Error;
 use crate::supervisor::Event;
@@ -41,7 +42,9 @@ impl Sockets {
         let control = sockets.bind(&context, zmq::REP, folder, endpoint::CONTROL_FILE)?;
         let (board_, events, ended) =
             (Arc::clone(board), events.clone(), Arc::clone(&sockets.ended));
-        sockets.spawn("control", move || control::serve(&control, &board_, &events, &ended))?;
+        sockets.spawn("control", move || {
+            Control { board: &board_, events: &events, ended: &ended }.serve(&control);
+        })?;
 
         let telemetry = sockets.bind(&context, zmq::PUB, folder, endpoint::TELEMETRY_FILE)?;
         let (board, ended) = (Arc::clone(board), Arc::clone(&sockets.ended));

@@ -4,23 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use totton_protocol::{PROTOCOL_VERSION, Telemetry};
-
 use crate::board::Board;
+use crate::machine::Watch;
 
 const INTERVAL: Duration = Duration::from_millis(50);
 
 pub(super) fn publish(socket: &zmq::Socket, board: &Board, ended: &AtomicBool) {
-    let mut sequence = 0;
+    let (mut sequence, mut machine) = (0, Watch::new());
     while !ended.load(Ordering::Relaxed) {
-        let telemetry = Telemetry {
-            version: PROTOCOL_VERSION,
-            sequence,
-            status: board.status(),
-            levels: board.take_levels(),
-            drift: board.drift(),
-            ..Telemetry::default()
-        };
+        let telemetry = board.telemetry(sequence, machine.look(board));
         sequence += 1;
         match serde_json::to_vec(&telemetry) {
             // A PUB socket never waits: a listener that does not read misses messages.

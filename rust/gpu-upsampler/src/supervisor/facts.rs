@@ -21,7 +21,9 @@ pub(super) fn engine_facts(
         taps: filter.filter.taps().len() as u64,
         precision_bits: backend::precision(engine.precision).bits(),
         load,
-        ..totton_protocol::Engine::default()
+        equaliser: filter.equaliser.clone(),
+        worst_case_gain_db: Some(20.0 * filter.worst_case_gain.log10()),
+        preparing: None,
     }
 }
 
@@ -33,6 +35,6 @@ pub(super) fn prospect(config: &Config, filters: &FilterSet) -> Option<totton_pr
         RatioChoice::Fixed(ratio) => ratio,
         RatioChoice::Auto => filters.largest_ratio(family),
     };
-    let filter = filters.get(family, ratio).unwrap_or_else(|_| loaded.clone());
+    let filter = filters.plain(family, ratio).unwrap_or_else(|_| loaded.clone());
     Some(engine_facts(config, &filter, 0.0))
 }

@@ -3,7 +3,9 @@
 //! - [`open`]: opening a stream
 //! - [`host`]: which rate the host has chosen
 //! - [`running`]: what belongs to an open stream
-//! - [`facts`]: what the status tells of the engine
+//! - [`prepare`]: other filters and equalisers, got ready beside the sound
+//! - [`settings`]: what listeners set, put in force
+//! - [`facts`]: what the status tells of the engine; [`xruns`]: overruns and underruns, told
 //!
 //! Waiting → (everything is there) → Streaming → (an end is lost, a restart, a
 //! new rate) → Waiting; from either, on request, the end. A stream whose
@@ -13,30 +15,37 @@
 mod facts;
 mod host;
 mod open;
+pub mod prepare;
 mod running;
+mod settings;
+mod xruns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use log::Level;
 use totton_dsp::Engine;
-use totton_protocol::State;
+use totton_protocol::{Dac, FaultKind, State};
 
 use self::facts::{engine_facts, prospect};
 use self::host::HostRate;
 pub use self::open::EngineBuilder;
 use self::open::{Choice, Ends, Missing, choose};
+use self::prepare::{Prepared, Wanted};
 use self::running::{Memory, Running};
+use self::xruns::Xruns;
 use crate::audio::realtime;
+use crate::audio::stream::Part;
 use crate::board::{Board, LoadMeter};
 use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
 use crate::error::Error;
 use crate::filters::FilterSet;
 use crate::notify::Notifier;
+use crate::settings::Store;
 use crate::watchdog::{Duty, Watchdog};
 
 /// How often the state machine turns: a change of the host's rate is silence until it is seen.
@@ -58,6 +67,12 @@ pub enum Event {
     Reload { reply: Option<SyncSender<Outcome>> },
     /// Close the stream and open it again.
     RestartStream { reply: SyncSender<Outcome> },
+    /// Put other settings in force.
+    Apply(Box<Wanted>),
+    /// They are ready.
+    Prepared(Box<Prepared>),
+    /// Tell which DACs there are.
+    Dacs { reply: SyncSender<Vec<Dac>> },
     /// Fade out and end.
     Terminate,
 }
@@ -66,8 +81,14 @@ pub enum Event {
 pub struct Plan {
     /// Where the configuration is read again on a reload.
     pub config_file: PathBuf,
+    /// What the files say.
+    pub base: Config,
+    /// The same, with the listeners' settings over it.
     pub config: Config,
     pub filters: FilterSet,
+    pub settings: Arc<Store>,
+    /// What went wrong before there was a board to note it on.
+    pub faults: Vec<(FaultKind, String)>,
     pub devices: Box<dyn AudioDevices>,
     pub build_engine: EngineBuilder,
     pub notifier: Notifier,
@@ -86,6 +107,8 @@ pub struct Supervisor {
     plan: Plan,
     board: Arc<Board>,
     events: Receiver<Event>,
+    /// For those who work beside the supervisor.
+    sender: Sender<Event>,
     phase: Phase,
     /// Times that a stream was asked for.
     attempts: u64,
@@ -97,20 +120,54 @@ pub struct Supervisor {
     memory: Memory,
     watchdog: Option<Watchdog>,
     load: LoadMeter,
+    xruns: Xruns,
 }
+
+/// What can last only while no stream is open.
+const ENDED_BY_A_STREAM: [FaultKind; 7] = [
+    FaultKind::InputLost,
+    FaultKind::DacLost,
+    FaultKind::DacBusy,
+    FaultKind::DacRefused,
+    FaultKind::DacStalled,
+    FaultKind::EngineFailed,
+    FaultKind::FilterUnsuitable,
+];
+
+/// What good files end.
+const ENDED_BY_A_RELOAD: [FaultKind; 7] = [
+    FaultKind::ConfigurationRefused,
+    FaultKind::FilterMissing,
+    FaultKind::FilterTruncated,
+    FaultKind::FilterUnsuitable,
+    FaultKind::FilterDamaged,
+    FaultKind::FilterUnreadable,
+    FaultKind::EqualiserRefused,
+];
 
 impl Supervisor {
     /// A supervisor that tells `board` and obeys `events`.
-    pub fn new(plan: Plan, board: Arc<Board>, events: Receiver<Event>) -> Self {
+    pub fn new(
+        mut plan: Plan,
+        board: Arc<Board>,
+        (sender, events): (Sender<Event>, Receiver<Event>),
+    ) -> Self {
         let now = Instant::now();
-        board.flow().set_gain_db(plan.config.output.gain_db);
-        board.flow().set_mute(plan.config.output.mute);
-        board.facts().engine = prospect(&plan.config, &plan.filters);
+        {
+            let mut facts = board.facts();
+            facts.engine = prospect(&plan.config, &plan.filters);
+            facts.config = plan.config.clone();
+        }
+        board.apply_sound();
+        for (kind, message) in plan.faults.drain(..) {
+            board.fault_strikes(kind, &message);
+        }
         Self {
             watchdog: plan.watchdog.map(|interval| Watchdog::new(interval, now)),
             plan,
             board,
             events,
+            sender,
             phase: Phase::Waiting { next: now },
             attempts: 0,
             started: now,
@@ -119,6 +176,7 @@ impl Supervisor {
             host: HostRate::default(),
             memory: Memory::default(),
             load: LoadMeter::new(now),
+            xruns: Xruns::default(),
         }
     }
 
@@ -131,7 +189,7 @@ impl Supervisor {
                 Ok(Event::Reload { reply }) => {
                     let outcome = self.reload().map_err(|error| {
                         let message = format!("Reload refused, the old settings stay: {error}");
-                        self.note_error(&message);
+                        self.board.fault_strikes(error.fault(), &message);
                         message
                     });
                     if let Some(reply) = reply {
@@ -142,6 +200,9 @@ impl Supervisor {
                     log::info!("Restarting the stream on request");
                     let _ = reply.send(self.restart());
                 }
+                Ok(Event::Apply(wanted)) => self.prepare(*wanted),
+                Ok(Event::Prepared(prepared)) => self.use_prepared(*prepared),
+                Ok(Event::Dacs { reply }) => drop(reply.send(self.dacs())),
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
@@ -161,6 +222,7 @@ impl Supervisor {
             Phase::Stuck => {}
             Phase::Streaming(_) => self.watch_stream(),
         }
+        self.xruns.tell(&self.board);
         self.report_ready();
         let duty = match &self.phase {
             Phase::Waiting { .. } => Duty::Waiting { attempts: self.attempts },
@@ -216,15 +278,25 @@ impl Supervisor {
                     facts.input = Some(opened.stream.input().to_message());
                     facts.output = Some(opened.stream.output().to_message());
                 }
+                self.board.faults_end(&ENDED_BY_A_STREAM);
                 let steering = self.plan.devices.steering(&config.capture);
                 let now = Instant::now();
                 let running = Running::new(opened, config, steering, &self.memory, now);
                 self.phase = Phase::Streaming(Box::new(running));
                 self.watch_stream();
             }
-            Err(Missing { state, message, only_idle }) => {
-                self.complete = only_idle;
-                self.tell(state, &message, if only_idle { Level::Info } else { Level::Warn });
+            Err(Missing { state, message, fault }) => {
+                self.complete = fault.is_none();
+                match fault {
+                    Some(kind) => {
+                        self.board.fault_begins(kind, &message);
+                        self.tell(state, &message, Level::Debug);
+                    }
+                    None => {
+                        self.board.faults_end(&ENDED_BY_A_STREAM);
+                        self.tell(state, &message, Level::Info);
+                    }
+                }
                 self.phase = Phase::Waiting { next: Instant::now() + RETRY };
             }
         }
@@ -235,7 +307,13 @@ impl Supervisor {
         let now = Instant::now();
         let Phase::Streaming(running) = &mut self.phase else { return };
         if let Some(loss) = running.stream.loss() {
-            self.note_error(&format!("The {:?} side is lost: {}", loss.part, loss.error));
+            let kind = match loss.part {
+                Part::Capture => loss.error.fault_of_input(),
+                Part::Playback => loss.error.fault_of_dac(),
+                Part::Engine => loss.error.fault(),
+            };
+            let message = format!("The {:?} side is lost: {}", loss.part, loss.error);
+            self.board.fault_strikes(kind, &message);
             self.close();
             return;
         }
@@ -259,15 +337,21 @@ impl Supervisor {
             return;
         }
         running.next_report = now + REPORT;
+        let host_volume = self.plan.devices.host_volume(&self.plan.config.capture);
         let (input, output) = (running.stream.input(), running.stream.output());
         let flow = self.board.flow();
         let load = self.load.load(now, input.rate, flow);
         {
             let mut facts = self.board.facts();
-            facts.engine = Some(engine_facts(&self.plan.config, &running.filter, load));
+            let preparing = facts.engine.as_mut().and_then(|engine| engine.preparing.take());
+            let engine = engine_facts(&self.plan.config, &running.filter, load);
+            facts.engine = Some(totton_protocol::Engine { preparing, ..engine });
             facts.drift = Some(running.follower.to_message());
             facts.latency = running.latency();
+            facts.host_volume = host_volume;
+            facts.real_time = realtime::granted();
         }
+        self.board.apply_sound();
         let (state, message) = if flow.input_idle.load(Relaxed) {
             (State::Idle, format!("The computer sends no sound to {}", input.name))
         } else {
@@ -330,10 +414,12 @@ impl Supervisor {
         };
         running.teach(&mut self.memory);
         if let Err(part) = running.stream.stop() {
-            self.note_error(&format!(
+            let message = format!(
                 "The {part:?} thread does not end: a device is stuck, only a restart of the \
                  service can help"
-            ));
+            );
+            self.board.fault_strikes(FaultKind::DeviceStuck, &message);
+            self.tell(State::Stuck, &message, Level::Debug);
             self.phase = Phase::Stuck;
         }
         let mut facts = self.board.facts();
@@ -346,37 +432,49 @@ impl Supervisor {
 
     /// Reads configuration and filters again, and uses them if they are good.
     fn reload(&mut self) -> Result<(), Error> {
-        let config = Config::load(&self.plan.config_file)?;
-        let filters = FilterSet::load(&config)?;
+        let base = Config::load(&self.plan.config_file)?;
+        let (config, filters) = prepare::load(&base, &self.plan.settings.get().0)?;
+        let before = std::mem::replace(&mut self.plan.base, base);
+        let output = self.plan.base.output.clone();
+        // Gain and mute may have been set on the page meanwhile: only what changed in the file counts.
+        self.plan.settings.change(|settings| {
+            if output.gain_db != before.output.gain_db {
+                settings.sound.gain_db = output.gain_db;
+            }
+            if output.mute != before.output.mute {
+                settings.sound.mute = output.mute;
+            }
+        });
+        self.board.faults_end(&ENDED_BY_A_RELOAD);
+        self.replace(config, filters, "Reloaded");
+        self.board.flow().reloads.fetch_add(1, Relaxed);
+        Ok(())
+    }
+
+    /// Uses another configuration and its filters: as they are where that does not concern the
+    /// stream, by a cross-fade where only the filter changes, else with a new stream.
+    fn replace(&mut self, config: Config, filters: FilterSet, what: &str) {
         let old = std::mem::replace(&mut self.plan.config, config);
         let new = &self.plan.config;
-        let flow = self.board.flow();
-        // Gain and mute may have been set on the page meanwhile: only what changed in the file counts.
-        if new.output.gain_db != old.output.gain_db {
-            flow.set_gain_db(new.output.gain_db);
-        }
-        if new.output.mute != old.output.mute {
-            flow.set_mute(new.output.mute);
-        }
+        self.board.facts().config = new.clone();
         if new.realtime.lock_memory && !old.realtime.lock_memory {
             realtime::lock_memory();
         }
-        flow.reloads.fetch_add(1, Relaxed);
         // Everything but what has been dealt with above, and the filter's place.
         let same = Config { output: old.output.clone(), filter: old.filter.clone(), ..new.clone() };
         let (same_ends, same_filters) = (same == old, filters == self.plan.filters);
         self.plan.filters = filters;
         if same_ends && same_filters {
-            log::info!("Reloaded; the stream goes on as it was");
+            log::info!("{what}; the stream goes on as it was");
         } else if same_ends && self.crossfade() {
-            log::info!("Reloaded; the new filter fades in");
+            log::info!("{what}; the new filter fades in");
         } else if !matches!(self.phase, Phase::Stuck) {
-            log::info!("Reloaded; the stream is opened anew with the new settings");
+            log::info!("{what}; the stream is opened anew with the new settings");
             self.board.facts().engine = prospect(&self.plan.config, &self.plan.filters);
-            // What is missing now shows in the state; the reload itself has been done.
+            // What is missing now shows in the state; the change itself has been done.
             let _ = self.restart();
         }
-        Ok(())
+        self.board.apply_sound();
     }
 
     /// Fades the filter of the present filter set into the running stream. False
@@ -385,9 +483,16 @@ impl Supervisor {
         let load = self.board.facts().engine.as_ref().map_or(0.0, |engine| engine.load);
         let Phase::Streaming(running) = &mut self.phase else { return false };
         let Plan { config, filters, build_engine, .. } = &self.plan;
+        let outgoing = 20.0 * running.filter.worst_case_gain.log10();
+        let ended_by = self.board.flow().filter_swaps.load(Relaxed) + 1;
         let done = running.crossfade(config, filters, build_engine, load);
-        if let Err(error) = &done {
-            log::warn!("The new filter cannot be faded in: {error}");
+        match &done {
+            Ok(()) => {
+                let mut facts = self.board.facts();
+                facts.outgoing_gain_db = Some((outgoing, ended_by));
+                facts.engine = Some(engine_facts(config, &running.filter, load));
+            }
+            Err(error) => log::warn!("The new filter cannot be faded in: {error}"),
         }
         done.is_ok()
     }
@@ -421,10 +526,5 @@ impl Supervisor {
         }
         log::log!(level, "{message}");
         self.plan.notifier.status(message);
-    }
-
-    fn note_error(&self, message: &str) {
-        log::error!("{message}");
-        self.board.facts().last_error = Some(message.to_owned());
     }
 }

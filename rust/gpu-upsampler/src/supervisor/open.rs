@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use totton_dsp::{Engine, Filter};
-use totton_protocol::State;
+use totton_protocol::{FaultKind, State};
 
 use crate::audio::flow::Flow;
+use crate::audio::realtime::Favour;
 use crate::audio::stream::{Parts, Stream};
 use crate::config::{self, Config};
 use crate::device::dac::Dac;
@@ -30,30 +31,30 @@ pub(super) struct Missing {
     pub(super) state: State,
     /// What is missing, in words.
     pub(super) message: String,
-    /// Nothing is at fault: everything is there, and the host does not play.
-    pub(super) only_idle: bool,
+    /// What is at fault. `None`: everything is there, and the host does not play.
+    pub(super) fault: Option<FaultKind>,
 }
 
 impl Missing {
-    fn new(state: State, error: &Error) -> Self {
+    fn new(state: State, fault: FaultKind, error: &Error) -> Self {
         let message = match state {
             State::WaitingForInput => format!("Waiting for the input: {error}"),
             State::WaitingForDac => format!("Waiting for the DAC: {error}"),
             _ => error.to_string(),
         };
-        Self { state, message, only_idle: false }
+        Self { state, message, fault: Some(fault) }
     }
 
     fn input(error: Error) -> Self {
-        Self::new(State::WaitingForInput, &error)
+        Self::new(State::WaitingForInput, error.fault_of_input(), &error)
     }
 
     fn dac(error: Error) -> Self {
-        Self::new(State::WaitingForDac, &error)
+        Self::new(State::WaitingForDac, error.fault_of_dac(), &error)
     }
 
     fn engine(error: Error) -> Self {
-        Self::new(State::Starting, &error)
+        Self::new(State::Starting, error.fault(), &error)
     }
 }
 
@@ -87,7 +88,7 @@ pub(super) fn choose(
             return Err(Missing {
                 state: State::Idle,
                 message: format!("The computer sends no sound to {}", config.capture.device),
-                only_idle: true,
+                fault: None,
             });
         }
         (Ok(_), Err(error)) => return Err(Missing::input(error)),
@@ -154,7 +155,7 @@ impl Choice {
             engine,
             playback,
             prefill: config.playback.prefill,
-            priority: config.realtime.priority,
+            favour: Favour::of(&config.realtime),
         };
         let stream = Stream::start(parts, flow).map_err(Missing::engine)?;
         Ok(Opened { stream, filter: self.filter, engine_frames })

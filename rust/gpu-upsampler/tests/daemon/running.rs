@@ -9,8 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use gpu_upsampler::backend;
-use gpu_upsampler::config::Config;
-use gpu_upsampler::filters::FilterSet;
 use gpu_upsampler::notify::Notifier;
 use gpu_upsampler::supervisor::{EngineBuilder, Event, Plan};
 use gpu_upsampler::{Error, daemon};
@@ -44,6 +42,8 @@ pub struct Setup {
     pub grace_seconds: f64,
     pub watchdog: Option<Duration>,
     pub build_engine: EngineBuilder,
+    /// Done to the daemon's folder before it starts.
+    pub before: fn(&TempDir),
 }
 
 impl Default for Setup {
@@ -55,6 +55,7 @@ impl Default for Setup {
             grace_seconds: 0.5,
             watchdog: None,
             build_engine: Box::new(backend::build),
+            before: |_| (),
         }
     }
 }
@@ -85,15 +86,12 @@ impl Running {
         let systemd = UnixDatagram::bind(place("notify")).unwrap();
         systemd.set_nonblocking(true).unwrap();
         let config_file = place("upsampler.toml");
-        let config = Config::load(&config_file).unwrap();
+        (setup.before)(&folder);
         let plan = Plan {
-            filters: FilterSet::load(&config).unwrap(),
-            config,
-            config_file,
-            devices: Box::new(machine.clone()),
             build_engine: setup.build_engine,
             notifier: Notifier::to(place("notify").as_os_str()).unwrap(),
             watchdog: setup.watchdog,
+            ..daemon::plan(&config_file, Box::new(machine.clone())).unwrap()
         };
         let (events, received) = daemon::events();
         let (runtime, sender) = (folder.path().to_owned(), events.clone());
@@ -156,12 +154,14 @@ impl Drop for Running {
 fn config_text(folder: &TempDir, setup: &Setup) -> String {
     let Setup { config, capture, ratio, grace_seconds, .. } = setup;
     let filter = folder.path().join("taps.filter");
+    let settings = folder.path().join("settings.json");
     format!(
         "startup_grace_seconds = {grace_seconds}\n\
          [capture]\n{capture}\n\
          [engine]\nbackend = \"cpu\"\nratio = {ratio}\nblock_frames = {BLOCK}\n\
          [filter]\npath = {filter:?}\n\
          [realtime]\npriority = 0\nlock_memory = false\n\
+         [settings]\nfile = {settings:?}\n\
          {config}\n"
     )
 }

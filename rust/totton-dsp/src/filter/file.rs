@@ -50,6 +50,22 @@ impl Filter {
         parse(&bytes, path)
     }
 
+    /// Reads only the header of a filter file, and how many taps it has. The length is checked,
+    /// taps and checksum are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::load`], but for the checksum.
+    pub fn peek(path: &Path) -> Result<(Header, usize), Error> {
+        let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
+        let file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let mut bytes = Vec::new();
+        file.take((FIXED_BYTES + MAX_HEADER_BYTES) as u64).read_to_end(&mut bytes).map_err(io)?;
+        let (taps_at, taps_end) = extent(&bytes, length, path)?;
+        Ok((header(&bytes, taps_at, path)?, (taps_end - taps_at) / 8))
+    }
+
     /// Writes a filter file. The file appears under its name only when it is whole.
     ///
     /// # Errors
@@ -108,11 +124,10 @@ fn u64_at(bytes: &[u8], offset: usize) -> u64 {
     u64::from_le_bytes(raw)
 }
 
-/// Reads the bytes of a filter file; `path` is for the errors.
-fn parse(bytes: &[u8], path: &Path) -> Result<Filter, Error> {
+/// Where the taps lie in a file of `found` bytes that begins with `bytes`: from, to.
+fn extent(bytes: &[u8], found: u64, path: &Path) -> Result<(usize, usize), Error> {
     let path = || path.to_owned();
     let header_error = |reason: String| Error::Header { path: path(), reason };
-    let found = bytes.len() as u64;
 
     if bytes.len() < MAGIC.len() || bytes[..MAGIC.len()] != MAGIC {
         return Err(Error::NotAFilter { path: path() });
@@ -140,12 +155,24 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Filter, Error> {
     if found != expected {
         return Err(Error::Length { path: path(), expected, found });
     }
+    Ok((taps_at, taps_end))
+}
+
+/// Reads the header, which ends where the taps begin.
+fn header(bytes: &[u8], taps_at: usize, path: &Path) -> Result<Header, Error> {
+    serde_json::from_slice(&bytes[FIXED_BYTES..taps_at])
+        .map_err(|error| Error::Header { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Reads the bytes of a filter file; `path` is for the errors.
+fn parse(bytes: &[u8], path: &Path) -> Result<Filter, Error> {
+    let (taps_at, taps_end) = extent(bytes, bytes.len() as u64, path)?;
+    let header_error = |reason: String| Error::Header { path: path.to_owned(), reason };
     let (stored, computed) = (u32_at(bytes, taps_end), crc32fast::hash(&bytes[..taps_end]));
     if stored != computed {
-        return Err(Error::Checksum { path: path(), stored, computed });
+        return Err(Error::Checksum { path: path.to_owned(), stored, computed });
     }
-    let header: Header = serde_json::from_slice(&bytes[FIXED_BYTES..taps_at])
-        .map_err(|error| header_error(error.to_string()))?;
+    let header = header(bytes, taps_at, path)?;
     let taps = (taps_at..taps_end)
         .step_by(8)
         .map(|offset| f64::from_bits(u64_at(bytes, offset)))
@@ -185,6 +212,8 @@ mod tests {
         filter().save(&path).unwrap();
         let loaded = Filter::load(&path).unwrap();
         assert_eq!(loaded, filter());
+        let (header, taps) = Filter::peek(&path).unwrap();
+        assert_eq!((&header, taps), (loaded.header(), 7));
         assert!(loaded.taps()[5].is_sign_negative(), "-0.0 must keep its sign");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no part file may stay");
     }

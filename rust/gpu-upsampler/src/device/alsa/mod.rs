@@ -3,6 +3,7 @@
 //! - [`capture`], [`playback`]: the open devices
 //! - [`card`]: whether a card is there
 //! - [`control`]: what the input's card tells of its host, and its clock
+//! - [`volume`]: the volume control that the computer has on the input
 //! - [`dac`]: which DACs there are, and what they can do
 //!
 //! Everything is opened non-blocking: a blocking open waits for a busy device
@@ -13,11 +14,13 @@ mod card;
 mod control;
 mod dac;
 mod playback;
+mod volume;
 
 use std::time::Duration;
 
 use alsa::pcm::{Access, Format, HwParams, PCM};
 use alsa::{Direction, ValueOr};
+use totton_protocol::HostVolume;
 
 use crate::config;
 use crate::device::dac::Dac;
@@ -27,12 +30,15 @@ use crate::sample::SampleFormat;
 
 use control::HostRate;
 use dac::Dacs;
+use volume::VolumeControl;
 
 /// The machine's ALSA cards.
 #[derive(Default)]
 pub struct AlsaDevices {
     host_rate: Option<HostRate>,
     dacs: Dacs,
+    /// Looked for when the input is opened.
+    volume: Option<VolumeControl>,
 }
 
 impl AlsaDevices {
@@ -58,12 +64,21 @@ impl AudioDevices for AlsaDevices {
         Ok(rate)
     }
 
+    fn host_volume(&mut self, _: &config::Capture) -> Option<HostVolume> {
+        let volume = self.volume.as_ref().and_then(VolumeControl::read);
+        if volume.is_none() {
+            self.volume = None;
+        }
+        volume
+    }
+
     fn open_capture(
         &mut self,
         config: &config::Capture,
         rate: u32,
     ) -> Result<Box<dyn CaptureDevice>, Error> {
         let device = capture::AlsaCapture::open(config, rate)?;
+        self.volume = VolumeControl::open(&config.device);
         Ok(Box::new(device))
     }
 

@@ -1,11 +1,11 @@
-//! Gain, mute and fades, each a ramp: a step in gain would click.
+//! A gain on its way: a step in gain would click.
 
 /// How long a change of gain, mute, or a fade takes, in seconds.
 pub const RAMP_SECONDS: f64 = 0.05;
 
-/// The amplitude that `gain_db` decibels and `mute` ask for.
-pub fn amplitude(gain_db: f64, mute: bool) -> f64 {
-    if mute { 0.0 } else { 10f64.powf(gain_db / 20.0) }
+/// The amplitude that `gain_db` decibels are.
+pub fn amplitude(gain_db: f64) -> f64 {
+    10f64.powf(gain_db / 20.0)
 }
 
 /// A gain on its way to its target, linear in amplitude.
@@ -35,30 +35,39 @@ impl Ramp {
         }
     }
 
-    /// Whether the output is and stays silent.
-    pub fn is_silent(&self) -> bool {
-        self.remaining == 0 && self.current == 0.0
+    /// Whether the gain is `gain` and stays so.
+    pub fn rests_at(&self, gain: f64) -> bool {
+        self.remaining == 0 && self.current == gain
     }
 
-    /// Applies the gain to the first `frames` frames. At 0 dB the samples stay as they are, bit for bit.
-    pub fn apply(&mut self, planes: &mut [Vec<f64>], frames: usize) {
-        let ramped = frames.min(self.remaining);
-        for plane in planes.iter_mut() {
-            for (i, sample) in plane[..ramped].iter_mut().enumerate() {
-                *sample *= self.current + self.step * (i + 1) as f64;
-            }
+    /// Applies the gain to `samples`. At 0 dB they stay as they are, bit for bit.
+    pub fn apply(&mut self, samples: &mut [f64]) {
+        let ramped = samples.len().min(self.remaining);
+        for (i, sample) in samples[..ramped].iter_mut().enumerate() {
+            *sample *= self.current + self.step * (i + 1) as f64;
         }
-        self.remaining -= ramped;
+        self.pass(ramped);
+        if self.current != 1.0 {
+            samples[ramped..].iter_mut().for_each(|sample| *sample *= self.current);
+        }
+    }
+
+    /// The gain for the next frame.
+    pub fn next_gain(&mut self) -> f64 {
+        if self.remaining > 0 {
+            self.pass(1);
+        }
+        self.current
+    }
+
+    /// Goes on by `frames` frames, of those that remain.
+    fn pass(&mut self, frames: usize) {
+        self.remaining -= frames;
         self.current = if self.remaining == 0 {
             self.target
         } else {
-            self.current + self.step * ramped as f64
+            self.current + self.step * frames as f64
         };
-        if self.current != 1.0 {
-            for plane in planes.iter_mut() {
-                plane[ramped..frames].iter_mut().for_each(|sample| *sample *= self.current);
-            }
-        }
     }
 }
 
@@ -72,30 +81,30 @@ mod tests {
         let mut seen = vec![];
         for (block, target) in [(7, 1.0), (7, 1.0), (30, 0.25), (200, 1.0), (3, 0.0), (100, 0.0)] {
             ramp.aim(target);
-            let mut planes = [vec![1.0; block]];
-            ramp.apply(&mut planes, block);
-            seen.extend_from_slice(&planes[0]);
+            let mut samples = vec![1.0; block];
+            ramp.apply(&mut samples);
+            seen.extend_from_slice(&samples);
         }
         let steepest = seen.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f64::max);
         assert!(steepest <= 1.0 / 50.0 + 1e-12, "{steepest}");
-        assert!(ramp.is_silent());
+        assert!(ramp.rests_at(0.0));
         assert!(seen.contains(&1.0));
     }
 
     #[test]
     fn unity_gain_leaves_every_bit() {
         let mut ramp = Ramp::from_silence(1000);
-        ramp.aim(amplitude(0.0, false));
-        ramp.apply(&mut [vec![1.0; 100]], 100);
-        let odd = vec![0.1, -1.0 / 3.0, 1e-300, f64::MIN_POSITIVE];
-        let mut planes = [odd.clone()];
-        ramp.apply(&mut planes, 4);
-        assert_eq!(planes[0], odd);
+        ramp.aim(amplitude(0.0));
+        ramp.apply(&mut [1.0; 100]);
+        let odd = [0.1, -1.0 / 3.0, 1e-300, f64::MIN_POSITIVE];
+        let mut samples = odd;
+        ramp.apply(&mut samples);
+        assert_eq!(samples, odd);
     }
 
     #[test]
     fn decibels_are_amplitude() {
-        assert_eq!(amplitude(-20.0, false), 0.1);
-        assert_eq!(amplitude(0.0, true), 0.0);
+        assert_eq!(amplitude(-20.0), 0.1);
+        assert_eq!(amplitude(0.0), 1.0);
     }
 }

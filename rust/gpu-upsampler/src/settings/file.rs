@@ -1,0 +1,76 @@
+//! The settings' file: read at the start, replaced as a whole at each change.
+//!
+//! The new content goes into a file of another name, is synchronised, and takes
+//! the name of the old one; then the folder is synchronised. A power cut at any
+//! moment leaves the old file or the new one: `power_cuts` tries them all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use totton_protocol::Settings;
+
+use super::disk::Disk;
+
+/// Why settings could not be read or written.
+#[derive(Debug, Error)]
+pub enum FileError {
+    #[error("cannot read the settings {}: {source}", file.display())]
+    Read { file: PathBuf, source: io::Error },
+    #[error("the settings {} are not used, the defaults are: {reason}", file.display())]
+    Content { file: PathBuf, reason: String },
+    #[error("cannot write the settings {}: {source}", file.display())]
+    Write { file: PathBuf, source: io::Error },
+}
+
+impl FileError {
+    /// Whether the disk, or the owner's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        let Self::Write { source, .. } = self else { return false };
+        matches!(source.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT))
+    }
+}
+
+/// Reads the settings; `None` when there is no file yet.
+///
+/// # Errors
+/// When the file cannot be read, or holds no settings. What it holds is then kept beside it,
+/// as `.bad`: the next change would overwrite it.
+pub fn read(disk: &mut dyn Disk, file: &Path) -> Result<Option<Settings>, FileError> {
+    let bytes = match disk.read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(FileError::Read { file: file.to_owned(), source }),
+    };
+    let parsed = serde_json::from_slice::<Settings>(&bytes)
+        .map_err(|error| error.to_string())
+        .and_then(|settings| settings.check().map(|()| settings).map_err(|e| e.to_string()));
+    parsed.map(Some).map_err(|reason| {
+        // Without the copy nothing is lost but a look at what was there.
+        let _ = disk.rename(file, &file.with_extension("bad"));
+        FileError::Content { file: file.to_owned(), reason }
+    })
+}
+
+/// Replaces the settings.
+///
+/// # Errors
+/// When the disk refuses; the file is then the old one or, where only the last step failed, the
+/// new one.
+pub fn write(disk: &mut dyn Disk, file: &Path, settings: &Settings) -> Result<(), FileError> {
+    let failed = |source| FileError::Write { file: file.to_owned(), source };
+    let bytes = serde_json::to_vec_pretty(settings).map_err(|error| failed(error.into()))?;
+    let new = file.with_extension("new");
+    let mut replace = || {
+        disk.write(&new, &bytes)?;
+        disk.sync(&new)?;
+        disk.rename(&new, file)
+    };
+    if let Err(source) = replace() {
+        // On a full disk the part that was written takes room; the first error is the one to tell.
+        let _ = disk.remove(&new);
+        return Err(failed(source));
+    }
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    disk.sync_folder(folder).map_err(failed)
+}

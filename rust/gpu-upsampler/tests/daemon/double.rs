@@ -9,7 +9,7 @@ use gpu_upsampler::config::{Capture, Playback};
 use gpu_upsampler::device::dac::{Capabilities, Dac, OUTPUT_RATES};
 use gpu_upsampler::device::{AudioDevices, CaptureDevice, ClockSteering, Layout, PlaybackDevice};
 use gpu_upsampler::sample::SampleFormat;
-use totton_protocol::DriftMethod;
+use totton_protocol::{DriftMethod, HostVolume};
 
 pub const INPUT: &str = "input";
 pub const DAC: &str = "dac";
@@ -44,6 +44,8 @@ pub struct World {
     pub correction: f64,
     /// Whether it can be asked.
     pub steerable: bool,
+    /// What the host has set on the input's card.
+    pub host_volume: Option<HostVolume>,
     /// Frames in the DAC's buffer after the last write.
     pub queued_frames: usize,
     position: usize,
@@ -74,6 +76,7 @@ impl Machine {
             drift: 0.0,
             correction: 0.0,
             steerable: true,
+            host_volume: None,
             queued_frames: 0,
             position: 0,
         })))
@@ -127,6 +130,10 @@ impl AudioDevices for Machine {
         } else {
             Err(Error::DeviceAbsent { device: INPUT.to_owned(), hint: "unplugged".to_owned() })
         }
+    }
+
+    fn host_volume(&mut self, _: &Capture) -> Option<HostVolume> {
+        self.world().host_volume
     }
 
     fn open_capture(

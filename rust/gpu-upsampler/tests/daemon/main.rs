@@ -3,15 +3,18 @@
 //! - [`double`]: those devices; [`running`]: a daemon on them, with its systemd
 //! - [`stream`]: what comes out; [`faults`]: what devices do
 //! - [`gpu`]: when the GPU fails
-//! - [`control`]: what the sockets answer; [`systemd`]: what systemd hears
+//! - [`control`]: what the sockets answer; [`flood`]: how much they bear
+//! - [`settings`]: what listeners set; [`systemd`]: what systemd hears
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod control;
 mod double;
 mod faults;
+mod flood;
 #[cfg(feature = "cuda")]
 mod gpu;
 mod running;
+mod settings;
 mod stream;
 mod systemd;

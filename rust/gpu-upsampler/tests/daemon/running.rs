@@ -67,7 +67,7 @@ pub struct Running {
     pub events: Sender<Event>,
     pub systemd: UnixDatagram,
     pub client: Client,
-    thread: Option<JoinHandle<Result<(), Error>>>,
+    thread: Option<Thread>,
 }
 
 impl Running {
@@ -85,20 +85,18 @@ impl Running {
 
         let systemd = UnixDatagram::bind(place("notify")).unwrap();
         systemd.set_nonblocking(true).unwrap();
-        let config_file = place("upsampler.toml");
         (setup.before)(&folder);
-        let plan = Plan {
-            build_engine: setup.build_engine,
-            notifier: Notifier::to(place("notify").as_os_str()).unwrap(),
-            watchdog: setup.watchdog,
-            ..daemon::plan(&config_file, Box::new(machine.clone())).unwrap()
-        };
-        let (events, received) = daemon::events();
-        let (runtime, sender) = (folder.path().to_owned(), events.clone());
-        let thread = std::thread::spawn(move || daemon::run(plan, &runtime, (sender, received)));
         let control = format!("ipc://{}", place(endpoint::CONTROL_FILE).display());
         let client = Client::with_endpoint(control, Duration::from_secs(5));
+        let (events, thread) = launch(&folder, &machine, setup.build_engine, setup.watchdog);
         Self { machine, folder, events, systemd, client, thread: Some(thread) }
+    }
+
+    /// Starts a daemon anew in the same folder, after [`Running::terminate`].
+    pub fn start_again(&mut self) {
+        let build = Box::new(backend::build);
+        let (events, thread) = launch(&self.folder, &self.machine, build, None);
+        (self.events, self.thread) = (events, Some(thread));
     }
 
     pub fn place(&self, name: &str) -> PathBuf {
@@ -149,6 +147,27 @@ impl Drop for Running {
             self.terminate();
         }
     }
+}
+
+type Thread = JoinHandle<Result<(), Error>>;
+
+fn launch(
+    folder: &TempDir,
+    machine: &Machine,
+    build_engine: EngineBuilder,
+    watchdog: Option<Duration>,
+) -> (Sender<Event>, Thread) {
+    let place = |name: &str| folder.path().join(name);
+    let plan = Plan {
+        build_engine,
+        notifier: Notifier::to(place("notify").as_os_str()).unwrap(),
+        watchdog,
+        ..daemon::plan(&place("upsampler.toml"), Box::new(machine.clone())).unwrap()
+    };
+    let (events, received) = daemon::events();
+    let (runtime, sender) = (folder.path().to_owned(), events.clone());
+    let thread = std::thread::spawn(move || daemon::run(plan, &runtime, (sender, received)));
+    (events, thread)
 }
 
 fn config_text(folder: &TempDir, setup: &Setup) -> String {

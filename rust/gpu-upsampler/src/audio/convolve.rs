@@ -17,8 +17,6 @@ const WAIT: Duration = Duration::from_millis(20);
 /// How the engine's thread treats the sound's edges.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edges {
-    /// The input's rate in Hz.
-    pub(super) rate: u32,
     /// While the input is idle and fewer output frames than this are left, the
     /// engine is given silence: the filter rings out as it would after the last
     /// sound, and the DAC neither runs dry nor waits in vain for its prefill. What

@@ -4,6 +4,7 @@
 //! - [`stream`]: what comes out; [`faults`]: what devices do
 //! - [`gpu`]: when the GPU fails
 //! - [`control`]: what the sockets answer; [`flood`]: how much they bear
+//! - [`soak`]: many faults at random
 //! - [`settings`]: what listeners set; [`systemd`]: what systemd hears
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
@@ -16,5 +17,6 @@ mod flood;
 mod gpu;
 mod running;
 mod settings;
+mod soak;
 mod stream;
 mod systemd;

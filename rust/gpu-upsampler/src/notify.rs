@@ -1,7 +1,8 @@
 //! Telling systemd how the service is (`sd_notify(3)`).
 //!
 //! The socket is a value, not the process's environment, so that a test can
-//! stand in for systemd.
+//! stand in for systemd. Nothing here waits: a systemd that is busy, and whose
+//! socket is full, must not hold the one who looks after the sound.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,6 +15,10 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct Notifier {
     target: Option<(UnixDatagram, SocketAddr)>,
+    /// The newest status that systemd had no room for.
+    owed: Option<String>,
+    /// It does not know yet that the service is up.
+    ready_owed: bool,
 }
 
 impl Notifier {
@@ -35,35 +40,53 @@ impl Notifier {
             [b'@', rest @ ..] => SocketAddr::from_abstract_name(rest)?,
             _ => SocketAddr::from_pathname(name)?,
         };
-        Ok(Self { target: Some((UnixDatagram::unbound()?, address)) })
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { target: Some((socket, address)), ..Self::default() })
     }
 
     /// The service is up.
-    pub fn ready(&self, status: &str) {
-        self.send(&format!("READY=1\nSTATUS={}", one_line(status)));
+    pub fn ready(&mut self, status: &str) {
+        self.ready_owed = true;
+        self.status(status);
     }
 
     /// How the service is, in one line.
-    pub fn status(&self, status: &str) {
-        self.send(&format!("STATUS={}", one_line(status)));
+    pub fn status(&mut self, status: &str) {
+        self.owed = Some(one_line(status));
+        self.turn();
     }
 
-    /// The service is alive.
+    /// Says what there was no room for before; to be called now and then.
+    pub fn turn(&mut self) {
+        let Some(status) = &self.owed else { return };
+        let ready = if self.ready_owed { "READY=1\n" } else { "" };
+        if self.send(&format!("{ready}STATUS={status}")) {
+            (self.owed, self.ready_owed) = (None, false);
+        }
+    }
+
+    /// The service is alive. Where there is no room for that, systemd has others to read, and
+    /// the next one comes.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }
 
     /// The service is about to end.
-    pub fn stopping(&self) {
+    pub fn stopping(&mut self) {
+        self.owed = None;
         self.send("STOPPING=1\nSTATUS=Stopping");
     }
 
-    fn send(&self, message: &str) {
-        if let Some((socket, address)) = &self.target
-            && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
-        {
-            log::warn!("cannot tell systemd {message:?}: {error}");
+    /// False: there was no room.
+    fn send(&self, message: &str) -> bool {
+        let Some((socket, address)) = &self.target else { return true };
+        match socket.send_to_addr(message.as_bytes(), address) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(error) => log::warn!("cannot tell systemd {message:?}: {error}"),
         }
+        true
     }
 }
 
@@ -90,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let systemd = UnixDatagram::bind(&path).unwrap();
-        let notifier = Notifier::to(path.as_os_str()).unwrap();
+        let mut notifier = Notifier::to(path.as_os_str()).unwrap();
         notifier.ready("one\ntwo");
         notifier.alive();
         let mut buffer = [0; 100];
@@ -98,5 +121,31 @@ mod tests {
         assert_eq!(&buffer[..n], b"READY=1\nSTATUS=one two");
         let n = systemd.recv(&mut buffer).unwrap();
         assert_eq!(&buffer[..n], b"WATCHDOG=1");
+    }
+
+    #[test]
+    fn a_systemd_that_does_not_listen_holds_nobody_and_hears_the_newest_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let systemd = UnixDatagram::bind(&path).unwrap();
+        systemd.set_nonblocking(true).unwrap();
+        let mut notifier = Notifier::to(path.as_os_str()).unwrap();
+        // More than any such socket holds.
+        for _ in 0..10_000 {
+            notifier.alive();
+        }
+        notifier.ready("old");
+        notifier.status("new");
+        let hear = || {
+            let mut buffer = [0; 100];
+            systemd.recv(&mut buffer).ok().map(|n| buffer[..n].to_vec())
+        };
+        while let Some(message) = hear() {
+            assert_eq!(message, b"WATCHDOG=1");
+        }
+        notifier.turn();
+        assert_eq!(hear().unwrap(), b"READY=1\nSTATUS=new");
+        notifier.turn();
+        assert_eq!(hear(), None);
     }
 }

@@ -4,7 +4,7 @@
 //! - [`host`]: which rate the host has chosen
 //! - [`running`]: what belongs to an open stream
 //! - [`prepare`]: other filters and equalisers, got ready beside the sound
-//! - [`settings`]: what listeners set, put in force
+//! - [`settings`]: what listeners set, put in force; [`replace`]: another configuration
 //! - [`facts`]: what the status tells of the engine; [`xruns`]: overruns and underruns, told
 //!
 //! Waiting → (everything is there) → Streaming → (an end is lost, a restart, a
@@ -16,6 +16,7 @@ mod facts;
 mod host;
 mod open;
 pub mod prepare;
+mod replace;
 mod running;
 mod settings;
 mod xruns;
@@ -42,7 +43,6 @@ use crate::audio::stream::Part;
 use crate::board::{Board, LoadMeter};
 use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
-use crate::error::Error;
 use crate::filters::FilterSet;
 use crate::notify::Notifier;
 use crate::settings::Store;
@@ -134,17 +134,6 @@ const ENDED_BY_A_STREAM: [FaultKind; 7] = [
     FaultKind::FilterUnsuitable,
 ];
 
-/// What good files end.
-const ENDED_BY_A_RELOAD: [FaultKind; 7] = [
-    FaultKind::ConfigurationRefused,
-    FaultKind::FilterMissing,
-    FaultKind::FilterTruncated,
-    FaultKind::FilterUnsuitable,
-    FaultKind::FilterDamaged,
-    FaultKind::FilterUnreadable,
-    FaultKind::EqualiserRefused,
-];
-
 impl Supervisor {
     /// A supervisor that tells `board` and obeys `events`.
     pub fn new(
@@ -224,6 +213,7 @@ impl Supervisor {
         }
         self.xruns.tell(&self.board);
         self.report_ready();
+        self.plan.notifier.turn();
         let duty = match &self.phase {
             Phase::Waiting { .. } => Duty::Waiting { attempts: self.attempts },
             Phase::Streaming(_) => Duty::Streaming,
@@ -430,73 +420,6 @@ impl Supervisor {
         }
     }
 
-    /// Reads configuration and filters again, and uses them if they are good.
-    fn reload(&mut self) -> Result<(), Error> {
-        let base = Config::load(&self.plan.config_file)?;
-        let (config, filters) = prepare::load(&base, &self.plan.settings.get().0)?;
-        let before = std::mem::replace(&mut self.plan.base, base);
-        let output = self.plan.base.output.clone();
-        // Gain and mute may have been set on the page meanwhile: only what changed in the file counts.
-        self.plan.settings.change(|settings| {
-            if output.gain_db != before.output.gain_db {
-                settings.sound.gain_db = output.gain_db;
-            }
-            if output.mute != before.output.mute {
-                settings.sound.mute = output.mute;
-            }
-        });
-        self.board.faults_end(&ENDED_BY_A_RELOAD);
-        self.replace(config, filters, "Reloaded");
-        self.board.flow().reloads.fetch_add(1, Relaxed);
-        Ok(())
-    }
-
-    /// Uses another configuration and its filters: as they are where that does not concern the
-    /// stream, by a cross-fade where only the filter changes, else with a new stream.
-    fn replace(&mut self, config: Config, filters: FilterSet, what: &str) {
-        let old = std::mem::replace(&mut self.plan.config, config);
-        let new = &self.plan.config;
-        self.board.facts().config = new.clone();
-        if new.realtime.lock_memory && !old.realtime.lock_memory {
-            realtime::lock_memory();
-        }
-        // Everything but what has been dealt with above, and the filter's place.
-        let same = Config { output: old.output.clone(), filter: old.filter.clone(), ..new.clone() };
-        let (same_ends, same_filters) = (same == old, filters == self.plan.filters);
-        self.plan.filters = filters;
-        if same_ends && same_filters {
-            log::info!("{what}; the stream goes on as it was");
-        } else if same_ends && self.crossfade() {
-            log::info!("{what}; the new filter fades in");
-        } else if !matches!(self.phase, Phase::Stuck) {
-            log::info!("{what}; the stream is opened anew with the new settings");
-            self.board.facts().engine = prospect(&self.plan.config, &self.plan.filters);
-            // What is missing now shows in the state; the change itself has been done.
-            let _ = self.restart();
-        }
-        self.board.apply_sound();
-    }
-
-    /// Fades the filter of the present filter set into the running stream. False
-    /// when that cannot be done, and the stream must be opened anew.
-    fn crossfade(&mut self) -> bool {
-        let load = self.board.facts().engine.as_ref().map_or(0.0, |engine| engine.load);
-        let Phase::Streaming(running) = &mut self.phase else { return false };
-        let Plan { config, filters, build_engine, .. } = &self.plan;
-        let outgoing = 20.0 * running.filter.worst_case_gain.log10();
-        let ended_by = self.board.flow().filter_swaps.load(Relaxed) + 1;
-        let done = running.crossfade(config, filters, build_engine, load);
-        match &done {
-            Ok(()) => {
-                let mut facts = self.board.facts();
-                facts.outgoing_gain_db = Some((outgoing, ended_by));
-                facts.engine = Some(engine_facts(config, &running.filter, load));
-            }
-            Err(error) => log::warn!("The new filter cannot be faded in: {error}"),
-        }
-        done.is_ok()
-    }
-
     /// Tells systemd once that the service is up: see docs/decisions/0002-ready-without-dac.md.
     ///
     /// The page waits for this service, and the page is what can tell the
@@ -515,7 +438,7 @@ impl Supervisor {
     }
 
     /// Puts state and message on the board; logs and tells systemd what is new.
-    fn tell(&self, state: State, message: &str, level: Level) {
+    fn tell(&mut self, state: State, message: &str, level: Level) {
         {
             let mut facts = self.board.facts();
             if facts.state == state && facts.message == message {

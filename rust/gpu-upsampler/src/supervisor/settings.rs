@@ -48,7 +48,7 @@ impl Supervisor {
                 let sound = if unchanged { wanted.settings.sound } else { settings.sound };
                 *settings = totton_protocol::Settings { sound, ..wanted.settings.clone() };
             });
-            self.board.faults_end(&super::ENDED_BY_A_RELOAD[1..]);
+            self.board.faults_end(&super::replace::ENDED_BY_A_RELOAD[1..]);
             self.replace(config, filters, "The settings are in force");
         });
         if let Err(error) = &outcome {

@@ -75,10 +75,10 @@ fn calls(name: &str) -> u64 {
 fn the_audio_threads_do_not_allocate_while_settings_change() {
     let machine = Machine::new();
     machine.world().sent = 0x2000_0000i32.to_le_bytes().repeat(2 * 44_100 * 30);
-    // What the double itself keeps of the sound needs no more room later.
-    machine.world().played.reserve(64 << 20);
     let daemon = Running::start(machine, Setup::default());
     daemon.until_state(State::Streaming);
+    // What the double itself keeps of the sound, from each opening on, needs no more room later.
+    daemon.machine.world().played.reserve(64 << 20);
     daemon.until_status("a measured load", |status| {
         status.engine.as_ref().is_some_and(|engine| engine.load > 0.0)
     });

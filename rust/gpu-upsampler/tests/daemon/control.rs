@@ -128,7 +128,8 @@ fn telemetry_comes_several_times_a_second_with_levels() {
     while started.elapsed() < Duration::from_secs(1) {
         last = listener.next().unwrap();
     }
-    assert!((5..=15).contains(&(last.sequence - first.sequence)), "{last:?}");
+    // Twenty a second; a busy machine may be late.
+    assert!((10..=25).contains(&(last.sequence - first.sequence)), "{last:?}");
     // Half of full scale is -6.02 dBFS.
     assert!(last.levels.input_peak_dbfs.iter().all(|level| (level + 6.02).abs() < 0.01));
     assert_eq!(last.levels.output_peak_dbfs.len(), 2);

@@ -22,13 +22,17 @@ pub const RATIO: usize = 4;
 pub const BLOCK: usize = 256;
 
 /// Waits until `done` says something, for at most ten seconds.
-pub fn until<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
+    until_or(done).unwrap_or_else(|| panic!("waited in vain: {what}"))
+}
+
+fn until_or<T>(mut done: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        if let Some(value) = done() {
+        let value = done();
+        if value.is_some() || Instant::now() >= deadline {
             return value;
         }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -109,12 +113,19 @@ impl Running {
 
     /// Waits for a state; gives the status that has it.
     pub fn until_state(&self, state: State) -> Status {
-        until(&format!("{state:?}"), || Some(self.status()).filter(|s| s.state == state))
+        self.until_status(&format!("{state:?}"), |status| status.state == state)
     }
 
-    /// Waits for a status that `is` so.
+    /// Waits for a status that `is` so; tells the last one when it does not come.
     pub fn until_status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
-        until(what, || Some(self.status()).filter(&is))
+        let mut last = None;
+        let found = until_or(|| {
+            let status = self.status();
+            let found = is(&status);
+            last = Some(status);
+            if found { last.take() } else { None }
+        });
+        found.unwrap_or_else(|| panic!("waited in vain: {what}; the status is {last:#?}"))
     }
 
     /// What systemd has heard and not yet been asked for.

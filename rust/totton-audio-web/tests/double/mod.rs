@@ -236,7 +236,7 @@ fn dacs() -> Vec<Dac> {
         name: name.to_owned(),
         label: label.to_owned(),
         usb_id: usb.map(str::to_owned),
-        driver: if usb.is_some() { "USB-Audio" } else { "Loopback" }.to_owned(),
+        device: if usb.is_some() { "hw:DAC,0" } else { "hw:Loopback,0" }.to_owned(),
         rates: vec![44_100, 48_000, 176_400, 352_800, 705_600, 768_000],
         formats: vec!["S32_LE".to_owned()],
         channels: 2,

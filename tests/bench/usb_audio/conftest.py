@@ -1,7 +1,9 @@
 """Sound over the cable: both ends, attached for as long as a file's tests last."""
 
 import pytest
+from daemon_status import Page
 from ends import Box, Host
+from eventually import eventually
 from packets import Packets
 
 # What only tells of a fault in the kernel. Everything of this boot before the test is not its own.
@@ -26,6 +28,18 @@ def host(env, device, cable):
 @pytest.fixture(scope="module")
 def box(device):
     return Box(device)
+
+
+@pytest.fixture(scope="module")
+def upsampling(env, device, host):
+    """The daemon takes its input from the cable; the page tells of it."""
+    fragment = "/etc/totton-audio/upsampler.d/60-usb.toml"
+    device.run(f"printf '[capture]\\ndevice = \"hw:UAC2Gadget,0\"\\nrate = \"auto\"\\n' > {fragment}")
+    device.run("systemctl reload gpu-upsampler")
+    page = Page(host, env.config.get_option("sound_network"))
+    eventually("the page answers", lambda: page.status()["state"] == "waiting-for-input", deadline=60)
+    yield page
+    device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
 
 
 @pytest.fixture

@@ -2,11 +2,16 @@
 
 import time
 
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+
+# What a probe may raise that means "not yet".
+NOT_YET = (AssertionError, NoSuchElementException, StaleElementReferenceException)
+
 
 def eventually(what, probe, deadline=60.0, every=0.5):
     """Calls `probe` until it returns something true, and returns that.
 
-    An AssertionError raised by the probe counts as "not yet". After `deadline`
+    A failed assertion and a part of a page that is not there count as "not yet". After `deadline`
     seconds the last answer is part of the failure.
     """
     end = time.monotonic() + deadline
@@ -15,7 +20,7 @@ def eventually(what, probe, deadline=60.0, every=0.5):
             last = probe()
             if last:
                 return last
-        except AssertionError as error:
+        except NOT_YET as error:
             last = error
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline} s: {what}; last: {last!r}")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+from eventually import eventually
 from labgrid.util.helper import get_free_port
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -77,7 +78,8 @@ def shown_state(browser):
 def view(browser, name):
     """Opens a view of the page, not loading the page again."""
     browser.execute_script("location.hash = arguments[0]", name)
-    return part(browser, f"view-{name}")
+    # The page learns of it by an event, later.
+    return eventually(f"the view {name} is there", lambda: parts(browser, f"view-{name}"))[0]
 
 
 def ask(browser, method, path, body=None):

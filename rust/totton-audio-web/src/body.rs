@@ -50,6 +50,13 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 tokio::time::timeout(ARRIVAL, read(payload, limit)).await.map_err(|_| {
                     too_slow(format!("the body was not complete after {} s", ARRIVAL.as_secs()))
                 })??;
+            // A list would pass for an object none of whose fields has to be there.
+            if body.trim_ascii_start().first() == Some(&b'[') {
+                return Err(Problem::not_accepted(
+                    "the body is a list",
+                    "Send one JSON object; {} where nothing needs to be said.",
+                ));
+            }
             parse(&body).map(Self)
         })
     }

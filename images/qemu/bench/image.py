@@ -102,8 +102,8 @@ def _device(key):
     named = os.environ.get("TOTTON_DEVICE_IMAGE")
     if named:
         return built_by_bitbake(Path(named))
-    cable = modules.usbip(base("device", builder.TARGET), builder.TARGET)
-    return disk("device", builder.TARGET, [*payload.device(key), cable])
+    own = modules.patched(base("device", builder.TARGET), builder.TARGET)
+    return disk("device", builder.TARGET, [*payload.device(key), own])
 
 
 def both():

@@ -1,15 +1,16 @@
 #!/bin/sh
-# Builds a folder of the kernel's source, patched, as modules:
-#   build-modules.sh FETCHED RELEASE ARCH FOLDER PATCHES INTO
-# FETCHED is what fetch-kernel.sh has fetched; INTO gets the modules.
+# Builds modules from a patched source of the kernel:
+#   build-modules.sh FETCHED RELEASE ARCH PATCHES INTO MODULE...
+# FETCHED is what fetch-kernel.sh has fetched, PATCHES a folder of patches, MODULE a
+# module's path in the kernel's source without `.ko`; INTO gets the modules.
 set -eu
 
 fetched=$1
 release=$2
 arch=$3
-folder=$4
-patches=$5
-into=$6
+patches=$4
+into=$5
+shift 5
 
 # Into the builder's root: what is written there ends with this command.
 for package in "$fetched"/packages/*.deb; do
@@ -37,9 +38,11 @@ if [ "$(dpkg --print-architecture)" != "$arch" ]; then
             ;;
     esac
 fi
-# Type information for BPF would take another tool, and nothing here asks for it.
-make -C "/usr/src/linux-headers-$release" M="$work/$folder" ARCH="$arch" CROSS_COMPILE="$cross" \
-    CONFIG_DEBUG_INFO_BTF_MODULES= -j"$(nproc)" modules
-for module in "$folder"/*.ko; do
-    "${cross}strip" --strip-debug -o "$into/$(basename "$module")" "$module"
+for module; do
+    folder=$(dirname "$module")
+    # Type information for BPF would take another tool, and nothing here asks for it.
+    # The headers of a folder above are not among those that Debian packages.
+    make -C "/usr/src/linux-headers-$release" M="$work/$folder" ARCH="$arch" CROSS_COMPILE="$cross" \
+        CONFIG_DEBUG_INFO_BTF_MODULES= KCFLAGS="-I$work/$(dirname "$folder")" -j"$(nproc)" "$(basename "$module").ko"
+    "${cross}strip" --strip-debug -o "$into/$(basename "$module").ko" "$work/$module.ko"
 done

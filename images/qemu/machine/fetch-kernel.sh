@@ -1,14 +1,14 @@
 #!/bin/sh
-# Fetches from Debian what a module for one of its kernels is built of:
-#   fetch-kernel.sh RELEASE ARCH FOLDER INTO
-# RELEASE as `uname -r` says, ARCH Debian's name, FOLDER of the kernel's source.
-# INTO gets source/ (that folder alone) and the packages to unpack before a build.
+# Fetches from Debian what modules for one of its kernels are built of:
+#   fetch-kernel.sh RELEASE ARCH INTO FOLDER...
+# RELEASE as `uname -r` says, ARCH Debian's name, FOLDERs of the kernel's source.
+# INTO gets source/ (those folders alone) and the packages to unpack before a build.
 set -eu
 
 release=$1
 arch=$2
-folder=$3
-into=$4
+into=$3
+shift 3
 
 run_apt() { apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=5 -o Acquire::Languages=none "$@"; }
 
@@ -30,6 +30,9 @@ cd "$(mktemp -d)"
 run_apt download "linux-source-$series=$version"
 tree=linux-source-$series
 mkdir "$into/source"
+for folder; do
+    echo "$tree/$folder"
+done > folders
 dpkg-deb --fsys-tarfile ./*.deb | tar -x --to-stdout "./usr/src/$tree.tar.xz" |
-    xz --decompress --threads=0 | tar -x -C "$into/source" --strip-components=1 "$tree/$folder"
+    xz --decompress --threads=0 | tar -x -C "$into/source" --strip-components=1 --files-from="$PWD/folders"
 echo "$version" > "$into/version"

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import diagnosis
 import pytest
 from eventually import eventually
 from machine import Machine
@@ -62,6 +63,23 @@ class Api:
         status = self.status()
         assert status["state"] == "streaming", f"{status['state']}: {status['message']}"
         return status
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failed test tells how both machines were at that moment."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for name in ("device", "pc"):
+            machine = getattr(item, "funcargs", {}).get(name)
+            if machine is not None:
+                report.sections.append((f"{name} when it failed", diagnosis.of(machine)))
+
+
+@pytest.fixture(autouse=True)
+def both_machines(device, pc):
+    """Every test has both, so that its failure can tell of both."""
 
 
 @pytest.fixture(scope="session")

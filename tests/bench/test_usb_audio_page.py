@@ -18,11 +18,13 @@ NOISE = "perl -e '$n = pack(q(l<*), map { int(rand(2**29)) - 2**28 } 1 .. 96000)
 @pytest.fixture
 def input_from_the_cable(device, api, cable):
     device.run(f"printf '[capture]\\ndevice = \"hw:UAC2Gadget,0\"\\nrate = \"auto\"\\n' > {FRAGMENT}")
-    device.run("systemctl reload gpu-upsampler")
-    eventually("the daemon waits for the PC", lambda: api.status()["state"] == "waiting-for-input")
-    yield
-    cable.pc.attempt("pkill -x aplay")
-    device.run(f"rm {FRAGMENT} && systemctl reload gpu-upsampler")
+    try:
+        device.run("systemctl reload gpu-upsampler")
+        eventually("the daemon waits for the PC", lambda: api.status()["state"] == "idle")
+        yield
+    finally:
+        cable.pc.attempt("pkill -x aplay")
+        device.run(f"rm {FRAGMENT} && systemctl reload gpu-upsampler")
     eventually("the stream runs as before", api.streaming, deadline=120)
 
 
@@ -48,7 +50,7 @@ def shown_level(browser):
 @pytest.mark.lg_feature("bench")
 def test_page_shows_rate_and_level_of_what_the_pc_plays(browser, pc, api, input_from_the_cable, artefacts):
     browser.get(PAGE)
-    eventually("the page says that nothing plays", lambda: shown_state(browser) == "waiting-for-input", deadline=60)
+    eventually("the page says that nothing plays", lambda: shown_state(browser) == "idle", deadline=60)
     for rate in (96000, 44100):
         start_playing(pc, rate)
         eventually(f"the page shows {rate} Hz", lambda: shown_rate(browser) == rate, deadline=90)
@@ -56,4 +58,4 @@ def test_page_shows_rate_and_level_of_what_the_pc_plays(browser, pc, api, input_
         eventually("the meter moves", lambda: -40 < shown_level(browser) < 0, deadline=60)
         browser.save_screenshot(str(artefacts / f"page-usb-{rate}.png"))
         pc.run("pkill -x aplay; while pidof aplay; do sleep 0.1; done")
-        eventually("the page says that nothing plays", lambda: shown_state(browser) == "waiting-for-input", deadline=60)
+        eventually("the page says that nothing plays", lambda: shown_state(browser) == "idle", deadline=60)

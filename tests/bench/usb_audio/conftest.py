@@ -35,11 +35,13 @@ def upsampling(env, device, host):
     """The daemon takes its input from the cable; the page tells of it."""
     fragment = "/etc/totton-audio/upsampler.d/60-usb.toml"
     device.run(f"printf '[capture]\\ndevice = \"hw:UAC2Gadget,0\"\\nrate = \"auto\"\\n' > {fragment}")
-    device.run("systemctl reload gpu-upsampler")
-    page = Page(host, env.config.get_option("sound_network"))
-    eventually("the page answers", lambda: page.status()["state"] == "waiting-for-input", deadline=60)
-    yield page
-    device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
+    try:
+        device.run("systemctl reload gpu-upsampler")
+        page = Page(host, env.config.get_option("sound_network"))
+        eventually("the computer is told to send nothing", lambda: page.status()["state"] == "idle", deadline=60)
+        yield page
+    finally:
+        device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
 
 
 @pytest.fixture

@@ -128,7 +128,8 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
             return Reply::Ok(Answer::Filters { filters: shared.filters.clone() });
         }
         (Command::Spectrum, None) => {
-            let [input, output] = [22_050.0, 352_800.0].map(|high_hz| Some(spectrum(high_hz)));
+            let open = shared.status.output.is_some();
+            let [input, output] = [22_050.0, 352_800.0].map(|hz| open.then(|| spectrum(hz)));
             return Reply::Ok(Answer::Spectrum { input, output });
         }
         (command, None) => {

@@ -296,6 +296,7 @@ pub fn streaming() -> Status {
         rate,
         channels: 2,
         format: "S32_LE".to_owned(),
+        significant_bits: if rate > 192_000 { 24 } else { 32 },
         period_frames,
         buffer_frames: period_frames * 4,
     };

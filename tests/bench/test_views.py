@@ -161,7 +161,6 @@ def test_sound_filter_is_plotted(page):
     assert "dB" in part(page, "filter-facts").text
 
 
-@pytest.mark.trial  # the daemon computes no spectrum yet
 def test_spectrum_shows_what_plays(page):
     view(page, "spectrum")
     eventually(

@@ -5,7 +5,8 @@
 //! depends on the signal (S. P. Lipshitz, R. A. Wannamaker and J. Vanderkooy,
 //! "Quantization and Dither: A Theoretical Survey", J. Audio Eng. Soc. 40, 1992).
 //!
-//! 16 and 24 bits are dithered. 32 bits are not: rounding to them errs at
+//! 16 and 24 bits are dithered, and so are as many bits of a larger format where the device uses
+//! no more: the lower ones are then zero. 32 bits are not: rounding to them errs at
 //! -197 dBFS, far below the noise of any converter, and exact rounding lets the
 //! output be compared bit for bit.
 //!
@@ -23,6 +24,8 @@ const MOST_BITS: u32 = 24;
 pub struct Dither {
     states: Vec<u64>,
     on: bool,
+    /// Bits to round to, where the format has more.
+    most_bits: u32,
 }
 
 impl Dither {
@@ -30,23 +33,37 @@ impl Dither {
     /// for 32 bits and floating point that is none.
     #[must_use]
     pub fn for_output(encoding: Encoding, channels: usize) -> Self {
-        let on = match encoding {
-            Encoding::Integer(format) => format.bits() <= MOST_BITS,
-            Encoding::F32 | Encoding::F64 => false,
-        };
-        Self { states: (0..channels as u64).map(seed).collect(), on }
+        match encoding {
+            Encoding::Integer(format) => Self::for_device(format.bits(), channels),
+            Encoding::F32 | Encoding::F64 => Self::none(channels),
+        }
+    }
+
+    /// The dither that a device needs which uses the upper `significant_bits` of each sample.
+    #[must_use]
+    pub fn for_device(significant_bits: u32, channels: usize) -> Self {
+        Self {
+            states: (0..channels as u64).map(seed).collect(),
+            on: significant_bits <= MOST_BITS,
+            most_bits: significant_bits,
+        }
     }
 
     /// None: the samples are rounded to the nearest.
     #[must_use]
     pub fn none(channels: usize) -> Self {
-        Self { states: vec![0; channels], on: false }
+        Self { states: vec![0; channels], on: false, most_bits: u32::MAX }
     }
 
     /// Whether there is any noise.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.on
+    }
+
+    /// The bits that samples of `format_bits` bits are rounded to.
+    pub(crate) fn bits(&self, format_bits: u32) -> u32 {
+        self.most_bits.min(format_bits)
     }
 
     /// The generator of a channel, when there is noise.
@@ -123,5 +140,7 @@ mod tests {
         assert!(on(SampleFormat::S24In3.into()));
         assert!(!on(SampleFormat::S32.into()));
         assert!(!on(Encoding::F32) && !on(Encoding::F64));
+        assert!([16, 20, 24].into_iter().all(|bits| Dither::for_device(bits, 2).is_on()));
+        assert!(!Dither::for_device(32, 2).is_on());
     }
 }

@@ -12,6 +12,7 @@
 //! - [`drift`]: the input's clock follows the DAC's
 //! - [`watchdog`], [`notify`]: what systemd is told
 //! - [`board`], [`choices`], [`ipc`]: what the other services are told, and may ask for
+//! - [`spectrum`]: what sounds by frequency, while somebody asks
 //! - [`settings`]: what listeners set, kept through power cuts; [`equaliser`]: what their texts mean
 //! - [`faults`]: what went wrong, and how often; [`machine`]: what the machine tells of itself
 //! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
@@ -42,6 +43,7 @@ pub mod render;
 pub mod sample;
 pub mod settings;
 pub mod signals;
+pub mod spectrum;
 pub mod supervisor;
 pub mod watchdog;
 pub mod wav;

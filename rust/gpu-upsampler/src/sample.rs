@@ -5,7 +5,8 @@
 //! even), limited to full scale, and what had to be limited is counted. NaN
 //! becomes silence and is counted too, so nothing but numbers within range ever
 //! reaches a DAC. A value that the format holds exactly stays as it is, without
-//! dither: silence is digital silence.
+//! dither: silence is digital silence. Where a device uses only the upper bits of its
+//! format, the value is rounded to those.
 //!
 //! The format is looked at once a call; the loops inside know it at compile time.
 
@@ -167,21 +168,38 @@ fn encode_as<C: Codec>(
     bytes: &mut [u8],
     dither: &mut Dither,
 ) -> u64 {
+    match dither.bits(C::BITS) {
+        // As a constant, for the loops inside.
+        bits if bits == C::BITS => encode_upper::<C>(planes, frames, bytes, dither, C::BITS),
+        bits => encode_upper::<C>(planes, frames, bytes, dither, bits),
+    }
+}
+
+/// Rounds to `bits`, the upper ones of the format; the others are zero.
+#[inline(always)]
+fn encode_upper<C: Codec>(
+    planes: &[Vec<f64>],
+    frames: std::ops::Range<usize>,
+    bytes: &mut [u8],
+    dither: &mut Dither,
+    bits: u32,
+) -> u64 {
     let frame = C::BYTES * planes.len();
+    let lower = C::BITS - bits;
     let mut limited = 0;
     for (channel, plane) in planes.iter().enumerate() {
         let values = plane[frames.clone()].iter().zip(bytes.chunks_exact_mut(frame));
         let mut put = |frame: &mut [u8], (sample, is_limited): (i32, bool)| {
             limited += u64::from(is_limited);
-            C::put(sample, &mut frame[channel * C::BYTES..][..C::BYTES]);
+            C::put(sample << lower, &mut frame[channel * C::BYTES..][..C::BYTES]);
         };
         match dither.channel(channel) {
             Some(state) => {
                 for (value, frame) in values {
-                    put(frame, quantise_dithered(*value, dither::next(state), C::BITS));
+                    put(frame, quantise_dithered(*value, dither::next(state), bits));
                 }
             }
-            None => values.for_each(|(value, frame)| put(frame, quantise(*value, C::BITS))),
+            None => values.for_each(|(value, frame)| put(frame, quantise(*value, bits))),
         }
     }
     limited
@@ -418,6 +436,42 @@ mod tests {
         decode(format, &bytes, &mut back);
         let [back] = back;
         (back, limited)
+    }
+
+    #[test]
+    fn a_device_of_fewer_bits_gets_what_a_format_of_so_many_holds() {
+        let values: Vec<f64> = (0..2000).map(|n| 1.1 * (n as f64 * 0.37).sin()).collect();
+        let planes = [values.clone(), values];
+        let encoded = |format: SampleFormat, bits| {
+            let mut bytes = vec![0; 2000 * 2 * format.bytes()];
+            let mut dither = Dither::for_device(bits, 2);
+            let limited = encode(format, &planes, 0..2000, &mut bytes, &mut dither);
+            let mut back = vec![vec![0.0; 2000]; 2];
+            decode(format, &bytes, &mut back);
+            (limited, bytes, back)
+        };
+        for (wide, bits, narrow) in [
+            (SampleFormat::S32, 24, SampleFormat::S24In3),
+            (SampleFormat::S32, 16, SampleFormat::S16),
+            (SampleFormat::S24In3, 16, SampleFormat::S16),
+        ] {
+            let ((limited, _, found), (expected, _, same)) =
+                (encoded(wide, bits), encoded(narrow, bits));
+            assert!(limited == expected && limited > 0, "{wide:?}: {limited}, {expected}");
+            assert!(found == same, "{wide:?} of {bits} bits");
+        }
+        // Twenty bits have no format of their own: the lower twelve are zero, the rest is not.
+        let (_, bytes, found) = encoded(SampleFormat::S32, 20);
+        let samples: Vec<i32> =
+            bytes.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().unwrap())).collect();
+        assert!(samples.iter().all(|sample| sample & 0xfff == 0));
+        assert!(samples.iter().any(|sample| sample & 0x1000 != 0));
+        let near = |(found, value): (&f64, &f64)| {
+            (found - value.clamp(-1.0, 1.0)).abs() < 1.6 * 2f64.powi(-19)
+        };
+        assert!(found[0].iter().zip(&planes[0]).all(near));
+        // More bits than the format has are all of them.
+        assert_eq!(encoded(SampleFormat::S16, 32).1.len(), 8000);
     }
 
     #[test]

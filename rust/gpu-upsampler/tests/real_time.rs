@@ -1,4 +1,5 @@
-//! The audio threads neither allocate nor free while sound flows, whatever is set meanwhile.
+//! The audio threads neither allocate nor free while sound flows, whatever is set and asked
+//! meanwhile; and what nobody asks for costs nothing.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
@@ -12,12 +13,13 @@ mod running;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use double::Machine;
-use running::{Running, Setup};
+use running::{Running, Setup, until};
 use serde_json::json;
-use totton_protocol::{Command, State};
+use totton_protocol::{Answer, Command, State};
 
 /// Counts what each thread asks of the system's allocator.
 struct Counting;
@@ -60,23 +62,59 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocator calls so far of the threads called `name`.
-fn calls(name: &str) -> u64 {
+/// Threads are known by their names: one daemon at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The only thread called `name`.
+fn thread(name: &str) -> i32 {
     let threads = fs::read_dir("/proc/self/task").unwrap().flatten().filter(|entry| {
         fs::read_to_string(entry.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
     });
     let numbers: Vec<i32> =
         threads.map(|entry| entry.file_name().to_str().unwrap().parse().unwrap()).collect();
     assert_eq!(numbers.len(), 1, "threads called {name}");
-    place(numbers[0]).load(Relaxed)
+    numbers[0]
+}
+
+/// Allocator calls so far of the thread called `name`.
+fn calls(name: &str) -> u64 {
+    place(thread(name)).load(Relaxed)
+}
+
+/// How often the thread called `name` has been given a processor so far.
+fn turns(name: &str) -> u64 {
+    let file = format!("/proc/self/task/{}/schedstat", thread(name));
+    fs::read_to_string(file).unwrap().split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
+/// The loudest band of the output in dBFS.
+fn loudest_band(daemon: &Running) -> f64 {
+    match daemon.client.ask(Command::Spectrum).unwrap() {
+        Answer::Spectrum { output: Some(output), .. } => {
+            output.levels_dbfs.into_iter().fold(f64::NEG_INFINITY, f64::max)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A daemon whose host sends a square wave of a quarter of full scale, at 441 Hz.
+fn playing(seconds: usize) -> Running {
+    let machine = Machine::new();
+    let (high, low) = (0x2000_0000i32.to_le_bytes(), (-0x2000_0000i32).to_le_bytes());
+    let period: Vec<u8> = [high.repeat(2 * 50), low.repeat(2 * 50)].concat();
+    machine.world().sent = period.repeat(441 * seconds);
+    let daemon = Running::start(machine, Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon
 }
 
 #[test]
-fn the_audio_threads_do_not_allocate_while_settings_change() {
-    let machine = Machine::new();
-    machine.world().sent = 0x2000_0000i32.to_le_bytes().repeat(2 * 44_100 * 30);
-    let daemon = Running::start(machine, Setup::default());
-    daemon.until_state(State::Streaming);
+fn the_audio_threads_do_not_allocate_while_settings_change_and_the_spectrum_is_shown() {
+    let _alone = alone();
+    let daemon = playing(30);
     // What the double itself keeps of the sound, from each opening on, needs no more room later.
     daemon.machine.world().played.reserve(64 << 20);
     daemon.until_status("a measured load", |status| {
@@ -93,10 +131,16 @@ fn the_audio_threads_do_not_allocate_while_settings_change() {
     ] {
         let serde_json::Value::Object(changes) = changes else { unreachable!() };
         daemon.client.settings(Command::ChangeSettings { changes }).unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        // It begins to be shown with the first change.
+        let shown_until = Instant::now() + Duration::from_millis(300);
+        while Instant::now() < shown_until {
+            loudest_band(&daemon);
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     let status = daemon.until_status("the swap", |s| s.counters.filter_swaps == 1);
     assert_eq!(status.counters.stream_starts, 1);
+    until("the spectrum shows what plays", || (loudest_band(&daemon) > -30.0).then_some(()));
     let after = names.map(calls);
     for ((name, before), after) in names.iter().zip(before).zip(after) {
         assert_eq!(after - before, 0, "the thread {name} called the allocator");
@@ -106,4 +150,28 @@ fn the_audio_threads_do_not_allocate_while_settings_change() {
     let mine = place.load(Relaxed);
     drop(std::hint::black_box(vec![0u8; 100]));
     assert!(place.load(Relaxed) >= mine + 2);
+}
+
+#[test]
+fn a_spectrum_that_nobody_asks_for_costs_nothing() {
+    let _alone = alone();
+    let daemon = playing(60);
+    // Over seconds of sound the thread for it has slept.
+    let slept = |what: &str| {
+        let (before, heard) = (turns("spectrum"), daemon.status().counters.output_frames);
+        daemon.until_status(what, |s| s.counters.output_frames > heard + 3 * 4 * 44_100);
+        turns("spectrum") == before
+    };
+    until("the thread for it waits", || slept("sound before anybody asks").then_some(()));
+    let before = calls("spectrum");
+    assert!(slept("more sound"));
+    assert_eq!(calls("spectrum"), before, "no memory is taken");
+    until("the spectrum shows what plays", || (loudest_band(&daemon) > -30.0).then_some(()));
+    let asked = turns("spectrum");
+    until("it is looked at", || {
+        loudest_band(&daemon);
+        (turns("spectrum") > asked + 5).then_some(())
+    });
+    // Nobody asks any more: once the time has passed for which it is kept up, it sleeps again.
+    until("it has ended", || slept("sound while it ends").then_some(()));
 }

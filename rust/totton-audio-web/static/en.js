@@ -83,7 +83,7 @@ export default {
   clippedNow: (count) => `${count} samples were cut off since the start.`,
 
   spectrumAbout: "What goes to the DAC, by frequency.", spectrumInput: "From the PC", spectrumOutput: "To the DAC", spectrumHold: "Hold the peaks", spectrumRange: "Range", spectrumFreeze: "Freeze", spectrumWaiting: "Nothing plays.", spectrumLabel: (loudest) => `Spectrum; loudest at ${loudest}`, spectrumAudible: "Audible", spectrumFull: "Everything",
-  spectrumAway: "The audio service of this version tells no spectrum.",
+  spectrumAway: "The audio service tells no spectrum now.",
 
   services: "Services", serviceNames: { "totton-audio-gadget": "USB gadget", "gpu-upsampler": "Audio", "totton-audio-web": "This page" },
   serviceStates: { active: "running", activating: "starting", deactivating: "stopping", failed: "failed", inactive: "stopped", reloading: "reloading" },

@@ -83,7 +83,7 @@ export default {
   clippedNow: (count) => `起動後に${count}サンプルが切り取られました。`,
 
   spectrumAbout: "DACへ送られる音の周波数成分です。", spectrumInput: "PCから", spectrumOutput: "DACへ", spectrumHold: "ピークを保持", spectrumRange: "範囲", spectrumFreeze: "一時停止", spectrumWaiting: "再生されていません。", spectrumLabel: (loudest) => `スペクトラム。最大は${loudest}`, spectrumAudible: "可聴域", spectrumFull: "全体",
-  spectrumAway: "このバージョンの音声サービスはスペクトラムに対応していません。",
+  spectrumAway: "音声サービスは現在スペクトラムを送っていません。",
 
   services: "サービス", serviceNames: { "totton-audio-gadget": "USBガジェット", "gpu-upsampler": "音声", "totton-audio-web": "このページ" },
   serviceStates: { active: "動作中", activating: "起動中", deactivating: "停止処理中", failed: "失敗", inactive: "停止", reloading: "再読込中" },

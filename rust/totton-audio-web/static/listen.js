@@ -90,7 +90,7 @@ export function open(root) {
   function device(part, device) {
     say(part.rate, device ? format.rate(device.rate) : "–");
     part.rate.dataset.hz = device ? device.rate : "";
-    say(part.format, device ? `${format.bits(device.format)} · ${t.channels(device.channels)}` : "");
+    say(part.format, device ? `${device.significant_bits ? t.bits(device.significant_bits) : format.bits(device.format)} · ${t.channels(device.channels)}` : "");
     say(part.name, device ? `${device.name} · ${device.format}` : "");
     part.root.classList.toggle("absent", !device);
   }

@@ -160,14 +160,24 @@ export function open(root) {
     }
   }
 
+  function clear() {
+    newest = shown = held = null;
+    canvas.ariaLabel = t.spectrumLabel(t.silence);
+    draw();
+  }
+
   function listen() {
     source?.close();
     source = new EventSource("/api/v1/spectrum");
     source.addEventListener("spectrum", (event) => {
       newest = JSON.parse(event.data);
     });
+    source.addEventListener("nothing", () => {
+      clear();
+      say(status, t.spectrumWaiting);
+    });
     source.addEventListener("unavailable", (event) => {
-      newest = null;
+      clear();
       say(status, `${t.spectrumAway} ${JSON.parse(event.data).reason}`);
     });
     source.addEventListener("error", () => {

@@ -32,6 +32,7 @@
 //! | [`mod@design`] | windowed-sinc prototypes, linear and minimum phase |
 //! | [`equaliser`] | parametric and graphic equalisers, folded into a filter |
 //! | [`measure`] | what a filter really does, in figures and plots |
+//! | [`spectrum`] | a moment of sound by frequency |
 //! | [`engine`] | the [`Engine`] trait, the CPU engine, any split of the input, filter changes |
 //! | [`simd`] | vectors over AVX-512, AVX2, NEON and plain Rust |
 //! | [`error`] | the errors |
@@ -43,6 +44,7 @@ pub mod error;
 pub mod filter;
 pub mod measure;
 pub mod simd;
+pub mod spectrum;
 
 pub use design::{DesignSpec, design, design_with_report};
 pub use engine::{CpuEngine, CpuOptions, Crossfade, Engine, Partitioning, Precision, Reblock};

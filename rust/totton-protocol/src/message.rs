@@ -64,9 +64,9 @@ pub enum Command {
     Dacs,
     /// Tell which filters there are. Answer: `filters`.
     Filters,
-    /// Tell what comes in and goes out by frequency. It is computed for this request and for
-    /// nobody else; the sound is kept up for it for two seconds, so the first answer after a pause
-    /// is silence. Answer: `spectrum`.
+    /// Tell what comes in and goes out by frequency. It is computed while somebody asks, at most 25
+    /// times a second, and told at the next request; two seconds after the last request it ends.
+    /// The answers of the first 0.3 s after a pause are silence. Answer: `spectrum`.
     Spectrum,
 }
 
@@ -187,7 +187,7 @@ pub enum Answer {
     Dacs { dacs: Vec<Dac> },
     /// The filters of the image and those in the data folder.
     Filters { filters: Vec<FilterChoice> },
-    /// What comes in and what goes to the DAC by frequency, while a stream is open.
+    /// What comes in and what goes to the DAC by frequency; null while no stream is open.
     Spectrum { input: Option<Spectrum>, output: Option<Spectrum> },
     /// What an equaliser's text comes down to.
     Equaliser {

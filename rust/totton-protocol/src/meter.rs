@@ -24,8 +24,9 @@ impl Levels {
     pub const SILENCE_DBFS: f64 = -200.0;
 }
 
-/// Levels over the frequency, of the mean of all channels. Band `i` of `n` is at
-/// `low_hz * (high_hz / low_hz)^(i / (n - 1))`.
+/// Levels over the frequency, in each band of the loudest channel. Band `i` of `n` is at
+/// `low_hz * (high_hz / low_hz)^(i / (n - 1))`; it reaches half-way to its neighbours. Silence is
+/// [`Levels::SILENCE_DBFS`]; what is constant is left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -34,7 +35,8 @@ pub struct Spectrum {
     pub low_hz: f64,
     /// The highest band in Hz, half the rate.
     pub high_hz: f64,
-    /// The highest level in each band in dBFS; a full-scale sine has 0.
+    /// The highest level in each band in dBFS, of the last sixth of a second; a full-scale sine
+    /// has 0.
     pub levels_dbfs: Vec<f64>,
 }
 

@@ -41,6 +41,10 @@ pub struct Device {
     pub channels: u32,
     /// ALSA sample format, `S32_LE`.
     pub format: String,
+    /// Bits of a sample that the device uses: the upper ones, where the format has more. What is
+    /// played is rounded to them. 0: not told.
+    #[serde(default)]
+    pub significant_bits: u32,
     /// Frames in one period.
     pub period_frames: u32,
     /// Frames in the whole buffer.

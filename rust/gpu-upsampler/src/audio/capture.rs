@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::flow::Flow;
 use super::ring::FrameWriter;
 use super::stream::Orders;
-use crate::device::CaptureDevice;
+use super::tap::Tap;
+use crate::device::{CaptureDevice, Layout};
 use crate::error::Error;
 use crate::sample::decode;
 
@@ -21,15 +22,21 @@ const IDLE_AFTER: Duration = Duration::from_millis(50);
 /// How often to look whether the host has gone back to the stream's rate.
 const RATE_WAIT: Duration = Duration::from_millis(5);
 
+/// Frames that are taken from a device of this layout at a time, at most.
+pub(super) fn burst_frames(layout: &Layout) -> usize {
+    layout.period_frames.max(1) * 4
+}
+
 /// Takes frames from `device` until ordered to end.
 pub(super) fn run(
     mut device: Box<dyn CaptureDevice>,
     mut ring: FrameWriter,
+    tap: &Tap,
     flow: &Flow,
     orders: &Orders,
 ) -> Result<(), Error> {
     let layout = device.layout().clone();
-    let frames = layout.period_frames.max(1) * 4;
+    let frames = burst_frames(&layout);
     let mut bytes = vec![0; frames * layout.frame_bytes()];
     let mut planes = vec![vec![0.0; frames]; layout.channels];
     // The largest positive value of the format.
@@ -71,6 +78,7 @@ pub(super) fn run(
         flow.rate_changed.store(false, Relaxed);
         decode(layout.format, &bytes[..count * layout.frame_bytes()], &mut planes);
         flow.input_meter.note(&planes, count);
+        tap.note(&planes, count);
         let at_full_scale = count_from(full_scale, &planes, count);
         flow.input_full_scale_samples.fetch_add(at_full_scale, Relaxed);
         flow.to_engine.note(&ring);

@@ -9,6 +9,7 @@ use totton_protocol::{Counters, Levels};
 use super::gain::wishes::Wishes;
 use super::meter::{Blocks, Meter};
 use super::ring::FrameWriter;
+use super::tap::Taps;
 use crate::drift::level::Level;
 
 /// Counters, levels and wishes, shared by the audio threads and the rest of
@@ -55,6 +56,8 @@ pub struct Flow {
     pub wishes: Wishes,
     /// The running engine, where there is more to tell of it; never the audio threads' business.
     engine: Mutex<Observed>,
+    /// Where the open stream can be listened to; the audio threads hold their own.
+    taps: Mutex<Option<Taps>>,
 }
 
 /// An engine that is looked at, and what the engines before it came to.
@@ -83,6 +86,16 @@ impl Flow {
     /// Whether the open input sends nothing.
     pub(crate) fn is_idle(&self) -> bool {
         self.input_idle.load(Relaxed)
+    }
+
+    /// Shows where the open stream can be listened to; `None`: there is none any more.
+    pub(crate) fn show(&self, taps: Option<Taps>) {
+        *self.taps.lock().unwrap_or_else(PoisonError::into_inner) = taps;
+    }
+
+    /// Where the open stream can be listened to.
+    pub(crate) fn taps(&self) -> Option<Taps> {
+        self.taps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks at another engine from now on, or at none.

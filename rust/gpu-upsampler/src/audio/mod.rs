@@ -7,12 +7,14 @@
 //! - [`swap`]: another engine for the second of them while it runs
 //! - [`ring`]: what joins them; [`flow`]: what they tell, and are told, without a lock
 //! - [`gain`]: volume, mute, fades, balance, crossfeed, limiter; [`meter`]: levels and block times
+//! - [`tap`]: the newest sound, for whoever looks at it
 //! - [`realtime`]: priority and locked memory
 
 pub mod flow;
 pub mod gain;
 pub mod realtime;
 pub mod stream;
+pub(crate) mod tap;
 
 mod capture;
 mod convolve;

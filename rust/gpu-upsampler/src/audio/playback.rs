@@ -7,6 +7,7 @@ use super::flow::Flow;
 use super::gain::output::Output;
 use super::ring::FrameReader;
 use super::stream::Orders;
+use super::tap::Tap;
 use crate::device::PlaybackDevice;
 use crate::dither::Dither;
 use crate::error::Error;
@@ -27,6 +28,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(700);
 pub(super) fn run(
     mut device: Box<dyn PlaybackDevice>,
     mut ring: FrameReader,
+    tap: &Tap,
     flow: &Flow,
     orders: &Orders,
 ) -> Result<(), Error> {
@@ -34,7 +36,7 @@ pub(super) fn run(
     let period = layout.period_frames.max(1);
     let mut planes = vec![vec![0.0; period]; layout.channels];
     let mut bytes = vec![0; period * layout.frame_bytes()];
-    let mut dither = Dither::for_output(layout.format.into(), layout.channels);
+    let mut dither = Dither::for_device(layout.significant_bits, layout.channels);
     let mut chain = Output::from_silence(layout.rate, layout.channels);
     let mut fading_since: Option<Instant> = None;
     let mut written = 0;
@@ -59,6 +61,7 @@ pub(super) fn run(
         let limited = chain.apply(&mut planes, frames, &flow.wishes, fading_since.is_some());
         flow.limited_samples.fetch_add(limited, Relaxed);
         flow.output_meter.note(&planes, frames);
+        tap.note(&planes, frames);
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
         let clipped = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
         flow.clipped_samples.fetch_add(clipped, Relaxed);

@@ -11,6 +11,9 @@ use totton_protocol::RealTime;
 
 use crate::config;
 
+/// The nice value of what may be late.
+const BEHIND: i32 = 10;
+
 /// What the system has granted so far, for the status. Written when a thread
 /// starts or memory is locked, never while sound flows.
 static GRANTED: Mutex<Option<RealTime>> = Mutex::new(None);
@@ -119,6 +122,15 @@ impl Favour {
             self.cpus,
             io::Error::last_os_error()
         ));
+    }
+}
+
+/// Puts the calling thread behind all others of the process, for work that may be late. The audio
+/// threads may themselves be at normal priority, and the service is at a higher one than others.
+pub fn stand_back() {
+    // SAFETY: 0 is the calling thread; nothing of ours is touched.
+    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, BEHIND) } != 0 {
+        log::debug!("a thread does not stand back: {}", io::Error::last_os_error());
     }
 }
 

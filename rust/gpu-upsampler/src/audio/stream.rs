@@ -11,6 +11,7 @@ use super::convolve::Edges;
 use super::flow::Flow;
 use super::realtime::Favour;
 use super::ring::frame_ring;
+use super::tap::{Tap, Taps};
 use super::{capture, convolve, playback, swap};
 use crate::device::{CaptureDevice, Layout, PlaybackDevice};
 use crate::error::Error;
@@ -112,6 +113,18 @@ fn frames(time: Duration, rate: u32) -> usize {
     (time.as_secs_f64() * f64::from(rate)) as usize
 }
 
+/// Where a stream from `input` to `output` can be listened to.
+fn taps(input: &Layout, output: &Layout) -> Taps {
+    let tap = |layout: &Layout, burst| {
+        let frames = totton_dsp::spectrum::frames(layout.rate);
+        Arc::new(Tap::new(layout.rate, layout.channels, frames, burst))
+    };
+    Taps {
+        input: tap(input, capture::burst_frames(input)),
+        output: tap(output, output.period_frames.max(1)),
+    }
+}
+
 impl Stream {
     /// Starts the threads.
     ///
@@ -121,6 +134,7 @@ impl Stream {
         let Parts { capture, engine, playback, prefill, favour } = parts;
         let (input, output) = (capture.layout().clone(), playback.layout().clone());
         let (channels, block) = (input.channels, engine.block_frames());
+        let taps = taps(&input, &output);
         let edges = Edges {
             rate: input.rate,
             low_water: frames(prefill, output.rate),
@@ -142,8 +156,9 @@ impl Stream {
         let flow_too = Arc::clone(flow);
         let mut stream =
             Self { orders, threads: Vec::new(), input, output, swap, shape, flow: flow_too };
+        let tap = Arc::clone(&taps.output);
         stream.spawn(Part::Playback, favour.clone(), flow, move |flow, orders| {
-            playback::run(playback, from_engine, flow, orders)
+            playback::run(playback, from_engine, &tap, flow, orders)
         })?;
         // Below the devices' threads: those only move frames and must do it in time.
         stream.spawn(Part::Engine, favour.lower(), flow, move |flow, orders| {
@@ -151,9 +166,11 @@ impl Stream {
             flow.observe(None);
             Ok(())
         })?;
+        let tap = Arc::clone(&taps.input);
         stream.spawn(Part::Capture, favour, flow, move |flow, orders| {
-            capture::run(capture, to_engine, flow, orders)
+            capture::run(capture, to_engine, &tap, flow, orders)
         })?;
+        flow.show(Some(taps));
         flow.stream_starts.fetch_add(1, Ordering::Relaxed);
         Ok(stream)
     }
@@ -266,6 +283,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.flow.show(None);
         self.orders.give(Orders::END);
     }
 }

@@ -27,6 +27,8 @@ pub struct Layout {
     pub rate: u32,
     pub channels: usize,
     pub format: SampleFormat,
+    /// Bits of a sample that the device uses: the upper ones, at most those of the format.
+    pub significant_bits: u32,
     /// Frames in one period.
     pub period_frames: usize,
     /// Frames in the whole buffer.
@@ -47,6 +49,7 @@ impl Layout {
             rate: self.rate,
             channels: frames(self.channels),
             format: self.format.name().to_owned(),
+            significant_bits: self.significant_bits,
             period_frames: frames(self.period_frames),
             buffer_frames: frames(self.buffer_frames),
         }

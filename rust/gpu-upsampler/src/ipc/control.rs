@@ -13,6 +13,7 @@ use totton_protocol::{Answer, Command, ErrorCode, Reply, Request, Settings};
 
 use crate::board::Board;
 use crate::error::Error;
+use crate::spectrum::{Asker, Dead};
 use crate::supervisor::prepare::Wanted;
 use crate::supervisor::{Event, Outcome};
 use crate::{choices, equaliser};
@@ -32,6 +33,7 @@ pub(super) struct Control<'a> {
     pub(super) board: &'a Board,
     pub(super) events: &'a Sender<Event>,
     pub(super) ended: &'a AtomicBool,
+    pub(super) spectrum: &'a Asker,
 }
 
 /// A refusal, or what keeps a command from being carried out.
@@ -118,8 +120,9 @@ impl Control<'_> {
                 return Ok(Answer::Filters { filters });
             }
             Command::Spectrum => {
-                let name = command.name();
-                return Err(failed(format!("this build cannot do {name} yet")));
+                let died = |Dead| failed("the thread that computes spectra has died; see the log");
+                let (input, output) = self.spectrum.ask().map_err(died)?.map(Into::into).unzip();
+                return Ok(Answer::Spectrum { input, output });
             }
         }
         Ok(Answer::Status { status: Box::new(self.board.status()) })

@@ -19,9 +19,10 @@ use totton_protocol::endpoint;
 use self::control::Control;
 use crate::board::Board;
 use crate::error::Error;
+use crate::spectrum;
 use crate::supervisor::Event;
 
-/// The two sockets, served by a thread each. Dropping it ends both.
+/// The two sockets, served by a thread each, and one that looks at the sound for them. Dropping it ends both.
 #[must_use]
 pub struct Sockets {
     ended: Arc<AtomicBool>,
@@ -40,10 +41,15 @@ impl Sockets {
             Self { ended: Arc::new(AtomicBool::new(false)), threads: vec![], files: vec![] };
 
         let control = sockets.bind(&context, zmq::REP, folder, endpoint::CONTROL_FILE)?;
+        let (spectrum, looker) = spectrum::ends(board.flow());
+        sockets.spawn("spectrum", move || looker.run())?;
         let (board_, events, ended) =
             (Arc::clone(board), events.clone(), Arc::clone(&sockets.ended));
         sockets.spawn("control", move || {
-            Control { board: &board_, events: &events, ended: &ended }.serve(&control);
+            // Dropped at the end: that ends the thread `spectrum`, too.
+            let spectrum = spectrum;
+            let (board, events, ended) = (&board_, &events, &ended);
+            Control { board, events, ended, spectrum: &spectrum }.serve(&control);
         })?;
 
         let telemetry = sockets.bind(&context, zmq::PUB, folder, endpoint::TELEMETRY_FILE)?;

@@ -21,6 +21,8 @@ pub struct World {
     pub dac_busy: bool,
     /// The rates that the DAC accepts.
     pub dac_rates: Vec<u32>,
+    /// The bits of a sample that it uses; `None`: all that the format has.
+    pub dac_bits: Option<u32>,
     /// The rate that the host has chosen; `None`: it sends nothing.
     pub host_rate: Option<u32>,
     /// What the host sends, as bytes of the capture format; silence afterwards or nothing.
@@ -62,6 +64,7 @@ impl Machine {
             dac_present: true,
             dac_busy: false,
             dac_rates: OUTPUT_RATES.to_vec(),
+            dac_bits: None,
             host_rate: Some(44_100),
             sent: vec![],
             silence_afterwards: true,
@@ -117,6 +120,7 @@ fn layout(name: &str, rate: u32, channels: usize, config: &[SampleFormat]) -> La
         rate,
         channels,
         format: config[0],
+        significant_bits: config[0].bits(),
         period_frames: rate as usize / 200,
         buffer_frames: rate as usize / 10,
     }
@@ -189,6 +193,7 @@ impl AudioDevices for Machine {
         world.first_write = None;
         let mut layout = layout(name, rate, channels, &config.formats);
         layout.buffer_frames *= 2;
+        layout.significant_bits = world.dac_bits.unwrap_or(layout.significant_bits);
         let prefill = config.prefill.as_secs_f64() * f64::from(rate);
         let (machine, clock) = (self.clone(), Clock::new());
         Ok(Box::new(Output { machine, layout, clock, queued: 0.0, prefill, started: false }))

@@ -50,9 +50,10 @@ fn a_thousand_commands_a_second_do_not_disturb_the_sound() {
         while f64::from(answered) > started.elapsed().as_secs_f64() * 1000.0 {
             std::thread::sleep(Duration::from_micros(200));
         }
-        let request = match answered % 3 {
+        let request = match answered % 4 {
             0 => format!(r#"{{"version":2,"command":"set-gain","gain_db":-{}.5}}"#, answered % 60),
             1 => r#"{"version":2,"command":"status"}"#.to_owned(),
+            2 => r#"{"version":2,"command":"spectrum"}"#.to_owned(),
             _ => r#"{"version":2,"command":"settings"}"#.to_owned(),
         };
         asker.send(request.as_bytes(), 0).unwrap();

@@ -5,6 +5,7 @@
 //! - [`gpu`]: when the GPU fails
 //! - [`control`]: what the sockets answer; [`flood`]: how much they bear
 //! - [`soak`]: many faults at random
+//! - [`spectrum`]: what sounds by frequency
 //! - [`settings`]: what listeners set; [`systemd`]: what systemd hears
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
@@ -18,5 +19,6 @@ mod gpu;
 mod running;
 mod settings;
 mod soak;
+mod spectrum;
 mod stream;
 mod systemd;

@@ -26,7 +26,8 @@ pub fn until<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
     until_or(done).unwrap_or_else(|| panic!("waited in vain: {what}"))
 }
 
-fn until_or<T>(mut done: impl FnMut() -> Option<T>) -> Option<T> {
+/// The same; `None`: in vain.
+pub fn until_or<T>(mut done: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let value = done();

@@ -135,6 +135,7 @@ fn soak() {
             _ => {
                 for _ in 0..100 {
                     daemon.client.call(Command::Status).unwrap();
+                    daemon.client.ask(Command::Spectrum).unwrap();
                 }
             }
         }

@@ -29,12 +29,16 @@ fn samples(format: SampleFormat, bytes: &[u8]) -> Vec<Vec<f64>> {
 }
 
 #[test]
-fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
-    for (input, output) in [
-        (SampleFormat::S32, SampleFormat::S32),
-        (SampleFormat::S16, SampleFormat::S24In3),
-        (SampleFormat::S24In3, SampleFormat::S16),
+fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format_and_with_fewer_bits() {
+    for (input, output, dac_bits) in [
+        (SampleFormat::S32, SampleFormat::S32, None),
+        (SampleFormat::S16, SampleFormat::S24In3, None),
+        (SampleFormat::S24In3, SampleFormat::S16, None),
+        (SampleFormat::S32, SampleFormat::S32, Some(SampleFormat::S24In3)),
+        (SampleFormat::S32, SampleFormat::S32, Some(SampleFormat::S16)),
     ] {
+        // What a DAC gets that uses fewer bits is what a file of so many holds.
+        let written = dac_bits.unwrap_or(output);
         // Blocks that are whole at the end: the last would wait for more input otherwise.
         let frames = BLOCK * 40;
         let planes = noise(frames);
@@ -45,6 +49,7 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
         let machine = Machine::new();
         machine.world().sent = sent;
         machine.world().speed = 20.0;
+        machine.world().dac_bits = dac_bits.map(SampleFormat::bits);
         let setup = Setup {
             capture: format!("rate = \"auto\"\nformats = [{:?}]", input.name()),
             config: format!("[playback]\nformats = [{:?}]", output.name()),
@@ -69,7 +74,7 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
             block_frames: Some(BLOCK),
             backend: None,
             precision: Some(gpu_upsampler::config::Precision::F64),
-            encoding: Encoding::Integer(output),
+            encoding: Encoding::Integer(written),
         };
         render(&job, || unreachable!("all is given"), |_| ()).unwrap();
         let mut expected = vec![vec![0.0; frames * RATIO]; 2];
@@ -78,11 +83,15 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format() {
         for channel in 0..2 {
             assert!(
                 played[channel][FADE_FRAMES..] == expected[channel][FADE_FRAMES..],
-                "{input:?} to {output:?}, channel {channel}"
+                "{input:?} to {output:?} of {} bits, channel {channel}",
+                written.bits()
             );
             assert!(expected[channel][FADE_FRAMES..].iter().any(|s| *s != 0.0));
         }
-        let counters = daemon.status().counters;
+        let status = daemon.status();
+        let told = status.output.map(|output| (output.format, output.significant_bits));
+        assert_eq!(told, Some((output.name().to_owned(), written.bits())));
+        let counters = status.counters;
         let events = (counters.capture_xruns, counters.playback_xruns, counters.clipped_samples);
         assert_eq!(events, (0, 0, 0));
     }

@@ -69,7 +69,7 @@ impl Spectra {
                     }
                     let text = match look(&daemon).await {
                         Ok(Some(spectra)) => event("spectrum", &spectra),
-                        Ok(None) => event("heartbeat", &serde_json::json!({})),
+                        Ok(None) => event("nothing", &serde_json::json!({})),
                         Err(problem) => {
                             let reason = problem.detail().to_owned();
                             event("unavailable", &Unavailable { reason })
@@ -120,8 +120,8 @@ impl Listener {
     }
 }
 
-/// What plays by frequency, fifteen times a second, as server-sent events: `spectrum`, or
-/// `unavailable` with a reason.
+/// What plays by frequency, fifteen times a second, as server-sent events: `spectrum`; `nothing`
+/// while no stream is open; or `unavailable` with a reason.
 #[utoipa::path(
     tag = "stream",
     responses((status = 200, body = Both, content_type = "text/event-stream"))

@@ -128,7 +128,8 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
             return Reply::Ok(Answer::Filters { filters: shared.filters.clone() });
         }
         (Command::Spectrum, None) => {
-            let [input, output] = [22_050.0, 352_800.0].map(|high_hz| Some(spectrum(high_hz)));
+            let open = shared.status.output.is_some();
+            let [input, output] = [22_050.0, 352_800.0].map(|hz| open.then(|| spectrum(hz)));
             return Reply::Ok(Answer::Spectrum { input, output });
         }
         (command, None) => {
@@ -295,6 +296,7 @@ pub fn streaming() -> Status {
         rate,
         channels: 2,
         format: "S32_LE".to_owned(),
+        significant_bits: if rate > 192_000 { 24 } else { 32 },
         period_frames,
         buffer_frames: period_frames * 4,
     };

@@ -443,6 +443,10 @@ fn the_spectrum_comes_while_somebody_listens_and_only_then() {
     let spectrum = events.wait_for("spectrum", |_| true);
     assert_eq!(spectrum["output"]["high_hz"], 352_800.0);
     assert_eq!(spectrum["input"]["levels_dbfs"].as_array().unwrap().len(), 256);
+    let output = double.shared.lock().unwrap().status.output.take();
+    events.wait_for("nothing", |_| true);
+    double.shared.lock().unwrap().status.output = output;
+    events.wait_for("spectrum", |_| true);
     drop(events);
     let start = Instant::now();
     loop {

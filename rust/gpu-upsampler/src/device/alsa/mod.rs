@@ -3,6 +3,7 @@
 //! - [`capture`], [`playback`]: the open devices
 //! - [`card`]: whether a card is there
 //! - [`control`]: what the input's card tells of its host, and its clock
+//! - [`significant`]: how many bits of a sample a device uses
 //! - [`volume`]: the volume control that the computer has on the input
 //! - [`dac`]: which DACs there are, and what they can do
 //!
@@ -14,6 +15,7 @@ mod card;
 mod control;
 mod dac;
 mod playback;
+mod significant;
 mod volume;
 
 use std::time::Duration;
@@ -149,6 +151,7 @@ fn open(name: &str, direction: Direction, wanted: &Wanted) -> Result<(PCM, Layou
             rate: wanted.rate,
             channels: wanted.channels,
             format,
+            significant_bits: significant::bits(&pcm, format, wanted.rate, wanted.channels),
             period_frames: frames(params.get_period_size().map_err(failed)?),
             buffer_frames: frames(params.get_buffer_size().map_err(failed)?),
         }

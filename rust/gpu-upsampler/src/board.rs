@@ -158,7 +158,7 @@ impl Board {
     pub fn status(&self) -> Status {
         let facts = self.facts();
         let mut engine = facts.engine.clone();
-        self.say_who_renders(&mut engine);
+        self.say_who_renders(facts.state, &mut engine);
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: facts.state,
@@ -204,21 +204,31 @@ impl Board {
     }
 
     /// Puts into the facts who renders just now: that changes without the supervisor.
-    fn say_who_renders(&self, engine: &mut Option<Engine>) {
-        if let (Some(engine), Some(report)) = (engine, self.flow.engine_report()) {
+    fn say_who_renders(&self, state: State, engine: &mut Option<Engine>) {
+        let Some(engine) = engine else { return };
+        if let Some(report) = self.flow.engine_report() {
             engine.backend = match report.backend {
                 Backend::Cuda => "cuda".to_owned(),
                 Backend::Cpu => "cpu".to_owned(),
             };
             engine.backend_reason = Some(report.reason);
+        } else if matches!(state, State::Streaming | State::Idle) && engine.backend == "cuda" {
+            // An engine with nothing to tell is the processor's: the GPU came after it was made.
+            let found = engine.backend_reason.take().unwrap_or_default();
+            engine.backend = "cpu".to_owned();
+            engine.backend_reason =
+                Some(format!("a GPU came while this stream ran, the next one has it: {found}"));
         }
     }
 
     /// Who renders and why, to be put after a message; empty when the configuration
     /// itself says who.
     pub(crate) fn who_renders(&self) -> String {
-        let mut engine = self.facts().engine.clone();
-        self.say_who_renders(&mut engine);
+        let (state, mut engine) = {
+            let facts = self.facts();
+            (facts.state, facts.engine.clone())
+        };
+        self.say_who_renders(state, &mut engine);
         match engine.map(|engine| (engine.backend, engine.backend_reason)) {
             Some((backend, Some(reason))) if backend == "cuda" => format!("; on the GPU: {reason}"),
             Some((_, Some(reason))) => format!("; on the processor: {reason}"),
@@ -277,3 +287,6 @@ impl LoadMeter {
         self.load
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 """Chromium on the PC's side of the cable, and what the tests of the page share."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from selenium.webdriver.common.by import By
 PAGE = "http://totton-audio.local/"
 VIEWS = ("listen", "sound", "spectrum", "system", "update")
 DESKTOP, PHONE = (1280, 1000), (400, 860)
+# CSS pixels: small and usual phones, a tablet, a desktop.
+WIDTHS = (320, 360, 390, 412, 768, 1280)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +67,19 @@ def parts(browser, name):
     return browser.find_elements(By.CSS_SELECTOR, f'[data-testid="{name}"]')
 
 
-def press(browser, name):
-    """Presses a button, wherever it is on the page."""
-    element = part(browser, name)
+def click(browser, element):
+    """Clicks what may be anywhere on the page.
+
+    WebDriver's own scrolling brings it to the edge of the window, under the page's header: it
+    knows nothing of `scroll-padding`. A person scrolls on.
+    """
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
     element.click()
+
+
+def press(browser, name):
+    """Presses a button, wherever it is on the page."""
+    click(browser, part(browser, name))
 
 
 def shown_state(browser):
@@ -80,6 +91,23 @@ def view(browser, name):
     browser.execute_script("location.hash = arguments[0]", name)
     # The page learns of it by an event, later.
     return eventually(f"the view {name} is there", lambda: parts(browser, f"view-{name}"))[0]
+
+
+@contextlib.contextmanager
+def width(browser, pixels):
+    """The page in so many CSS pixels: narrower than a window of Chromium can be."""
+    metrics = {"width": pixels, "height": 860, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    yield
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def forget(browser):
+    """As a browser that was never here: no cookie.
+
+    WebDriver's delete_all_cookies() leaves the session's: its path is the API's, not the page's.
+    """
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
 
 def ask(browser, method, path, body=None):

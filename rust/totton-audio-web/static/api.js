@@ -2,6 +2,15 @@
 
 const BASE = "/api/v1/";
 
+/** Whether the password is missing is asked of the box (app.js), wherever a request was refused. */
+export const refused = () => dispatchEvent(new Event("refused"));
+
+/** What a refusal says; tells when it may be for want of the password. */
+function problemOf(status, title, problem) {
+  if (status === 401 && problem?.type?.endsWith(":password-needed")) refused();
+  return { type: "", title, status, ...problem };
+}
+
 async function answered(request) {
   let response;
   try {
@@ -10,11 +19,7 @@ async function answered(request) {
     throw { type: "offline" };
   }
   if (response.ok) return response;
-  const problem = await response.json().catch(() => ({}));
-  if (response.status === 401 && problem.type?.endsWith(":password-needed")) {
-    dispatchEvent(new Event("password-needed"));
-  }
-  throw { type: "", title: response.statusText, status: response.status, ...problem };
+  throw problemOf(response.status, response.statusText, await response.json().catch(() => ({})));
 }
 
 /** Asks for JSON. */
@@ -40,13 +45,22 @@ export function upload(method, path, file, progress = () => {}) {
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
     request.onload = () => {
-      const answer = request.response ?? {};
-      if (request.status < 300) resolve(answer);
-      else reject({ type: "", title: request.statusText, status: request.status, ...answer });
+      if (request.status < 300) resolve(request.response ?? {});
+      else reject(problemOf(request.status, request.statusText, request.response));
     };
     request.onerror = () => reject({ type: "offline" });
     request.send(file);
   });
+}
+
+/**
+ * Server-sent events. A refusal closes the source for good and does not tell its
+ * status; the box is asked whether it was for want of the password.
+ */
+export function events(path) {
+  const source = new EventSource(BASE + path);
+  source.addEventListener("error", () => source.readyState === EventSource.CLOSED && refused());
+  return source;
 }
 
 /** Where a file is downloaded from. */

@@ -122,6 +122,7 @@ async function unlock() {
     asked = false;
     return;
   }
+  lost("locked", null);
   const problem = h("p", { class: "problem", role: "alert" });
   const password = h("input", { type: "password", autocomplete: "current-password", required: true, "aria-label": texts().password, test: "login-password" });
   const form = h("form", {},
@@ -136,6 +137,7 @@ async function unlock() {
       dialog.close();
       dialog.remove();
       asked = false;
+      known.link = "connecting";
       dispatchEvent(new Event("unlocked"));
       show(false);
     } catch (refused) {
@@ -147,7 +149,7 @@ async function unlock() {
   document.body.append(dialog);
   dialog.showModal();
 }
-addEventListener("password-needed", unlock);
+addEventListener("refused", unlock);
 unlock();
 
 listen({
@@ -174,8 +176,8 @@ listen({
     lost("away", `${reason.charAt(0).toUpperCase()}${reason.slice(1)}. ${action}`);
   },
   offline() {
-    lost("offline", null);
-    unlock();
+    // A locked box is there.
+    if (known.link !== "locked") lost("offline", null);
   },
 });
 

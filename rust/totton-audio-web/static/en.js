@@ -18,6 +18,7 @@ export default {
     stuck: ["Stuck", "A sound device does not answer. The audio service is about to be restarted."],
     stopping: ["Stopping", "The stream is being closed."],
     away: ["Audio is away", "The audio service does not answer. It is started again by itself, and this page goes on by itself."],
+    locked: ["Locked", "This box asks for its password."],
     offline: ["No connection", "This page cannot reach the box. Check the USB cable. The page goes on by itself when the box is back."],
   },
   hintMuted: "Muted: the DAC gets silence.",

@@ -1,5 +1,7 @@
 // The live connection: server-sent events that recover by themselves.
 
+import { events } from "/api.js";
+
 // Something comes at least every two seconds, a heartbeat if nothing else.
 const SILENCE_MS = 5000;
 const CHECK_MS = 1000;
@@ -24,7 +26,7 @@ export function listen(on) {
   const open = () => {
     source?.close();
     heard = performance.now();
-    source = new EventSource("/api/v1/events");
+    source = events("events");
     for (const name of ["hello", "telemetry", "away"]) {
       source.addEventListener(name, (event) => {
         alive();

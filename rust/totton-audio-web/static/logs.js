@@ -1,7 +1,7 @@
 // The log: by source and weight, filtered by text, followed, downloaded.
 
 import { h, say } from "/dom.js";
-import { address, get } from "/api.js";
+import { address, events as listenTo, get } from "/api.js";
 import * as format from "/format.js";
 import { words } from "/notice.js";
 import { texts } from "/texts.js";
@@ -51,7 +51,7 @@ export function logCard() {
 
   function listen() {
     events?.close();
-    events = new EventSource(address(`logs/follow?${query()}`));
+    events = listenTo(`logs/follow?${query()}`);
     events.addEventListener("entry", (event) => {
       const near = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
       list.append(row(JSON.parse(event.data)));

@@ -1,5 +1,6 @@
 // The view Spectrum: what comes from the PC and what goes to the DAC, by frequency.
 
+import { events } from "/api.js";
 import { h, say } from "/dom.js";
 import * as format from "/format.js";
 import { known, on } from "/state.js";
@@ -168,7 +169,7 @@ export function open(root) {
 
   function listen() {
     source?.close();
-    source = new EventSource("/api/v1/spectrum");
+    source = events("spectrum");
     source.addEventListener("spectrum", (event) => {
       newest = JSON.parse(event.data);
     });

@@ -2,7 +2,7 @@
 
 import { get } from "/api.js";
 
-/** `link` is connecting, live, away (the daemon) or offline (the box). */
+/** `link` is connecting, live, away (the daemon), offline (the box) or locked (by its password). */
 export const known = {
   link: "connecting",
   reason: null,

@@ -25,9 +25,9 @@ function servicesCard(t) {
       rows.replaceChildren(...services.map((one) => h("tr", {},
         h("th", { scope: "row" }, t.serviceNames[one.name] ?? one.name, h("br"), h("span", { class: "credit" }, one.name)),
         h("td", {}, h("span", { class: `dot ${one.state}` }, t.serviceStates[one.state] ?? one.state), one.status_text && h("p", { class: "credit", lang: "en" }, one.status_text)),
-        h("td", { class: "number" }, format.count(one.restarts)),
-        h("td", { class: "number" }, one.memory_bytes === null ? "–" : format.bytes(one.memory_bytes)),
-        h("td", { class: "number" }, one.cpu_seconds === null ? "–" : format.seconds(one.cpu_seconds)))));
+        h("td", { class: "number", data: { name: t.restarts } }, format.count(one.restarts)),
+        h("td", { class: "number", data: { name: t.memory } }, one.memory_bytes === null ? "–" : format.bytes(one.memory_bytes)),
+        h("td", { class: "number", data: { name: t.cpuTime } }, one.cpu_seconds === null ? "–" : format.seconds(one.cpu_seconds)))));
     },
   };
 }

@@ -12,16 +12,18 @@
 //!   with yes.
 //!
 //! [`pace`] limits how often one client may ask, [`password`] is the optional
-//! password. The page's own files, `/api/v1/health`, `/api/v1/session` and the
-//! API's description are open without one.
+//! password, [`streams`] ends what was let in before it changed. The page's own
+//! files, `/api/v1/health`, `/api/v1/session` and the API's description are open
+//! without one.
 
 pub mod pace;
 pub mod password;
+pub mod streams;
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use actix_web::body::{EitherBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
@@ -115,21 +117,25 @@ pub struct Gate {
 ///
 /// # Errors
 /// Only those of the services behind it.
-pub async fn guard<B: MessageBody>(
+pub async fn guard<B: MessageBody + 'static>(
     gate: web::Data<Gate>,
     description: web::Data<Description>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Before the check: what changes after it must not be missed.
+    let sessions = gate.password.sessions();
     let mut response = match check(&request, &gate, &description) {
-        Ok(true) => next.call(request).await?.map_into_left_body(),
+        Ok(true) => {
+            streams::end_with(sessions, next.call(request).await?.map_into_boxed_body())
+        }
         Ok(false) => {
             let refusal = openapi::refuse(request.request(), &description);
-            request.into_response(refusal).map_into_right_body()
+            request.into_response(refusal)
         }
         Err(problem) => {
             log::warn!("refused {} {}: {problem}", request.method(), request.path());
-            request.into_response(problem.error_response()).map_into_right_body()
+            request.into_response(problem.error_response())
         }
     };
     let headers = response.headers_mut();

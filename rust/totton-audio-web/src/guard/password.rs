@@ -17,6 +17,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use super::pace::network;
 use crate::problem::Problem;
@@ -83,6 +84,7 @@ pub struct Password {
     store: Store,
     kept: Mutex<Kept>,
     failures: Mutex<HashMap<IpAddr, Failures>>,
+    ended: watch::Sender<()>,
 }
 
 impl Password {
@@ -93,7 +95,17 @@ impl Password {
     /// password must not stand open.
     pub fn load(store: &Store) -> Result<Self, Problem> {
         let kept = store.read(FILE)?.unwrap_or_default();
-        Ok(Self { store: store.clone(), kept: Mutex::new(kept), failures: Mutex::default() })
+        Ok(Self {
+            store: store.clone(),
+            kept: Mutex::new(kept),
+            failures: Mutex::default(),
+            ended: watch::Sender::new(()),
+        })
+    }
+
+    /// Changes when sessions have ended by a log-out or another password.
+    pub fn sessions(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -150,6 +162,7 @@ impl Password {
         if new.sessions != kept.sessions {
             self.store.write(FILE, &new)?;
             *kept = new;
+            self.ended.send_replace(());
         }
         Ok(())
     }
@@ -186,6 +199,7 @@ impl Password {
         let new = Kept { hash, sessions: Vec::new() };
         self.store.write(FILE, &new)?;
         *self.kept() = new;
+        self.ended.send_replace(());
         Ok(())
     }
 

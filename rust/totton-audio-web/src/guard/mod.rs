@@ -126,9 +126,7 @@ pub async fn guard<B: MessageBody + 'static>(
     // Before the check: what changes after it must not be missed.
     let sessions = gate.password.sessions();
     let mut response = match check(&request, &gate, &description) {
-        Ok(true) => {
-            streams::end_with(sessions, next.call(request).await?.map_into_boxed_body())
-        }
+        Ok(true) => streams::end_with(sessions, next.call(request).await?.map_into_boxed_body()),
         Ok(false) => {
             let refusal = openapi::refuse(request.request(), &description);
             request.into_response(refusal)

@@ -305,6 +305,41 @@ fn a_bundle_that_the_updater_refuses_is_told_with_its_reason() {
 }
 
 #[test]
+fn an_open_event_stream_ends_with_its_session_and_does_not_come_back_without_one() {
+    let (bench, _double) = Bench::with_daemon("");
+    let ended = |stream: &mut Events| {
+        let start = Instant::now();
+        while stream.next().is_some() {
+            assert!(start.elapsed() < DEADLINE, "the stream goes on");
+        }
+    };
+    for path in ["/api/v1/events", "/api/v1/spectrum"] {
+        let mut before = Events::open_at(bench.address, path);
+        assert!(before.next().is_some());
+        let set = r#"{"current":null,"new":"correct horse"}"#;
+        let set = bench.order("PUT /api/v1/password", set);
+        ended(&mut before);
+        assert_eq!(Events::open_at(bench.address, path).status, 401);
+
+        // With its cookie it is open, until it logs out.
+        let cookie = set.header("set-cookie").unwrap().split(';').next().unwrap();
+        let headers =
+            ["Host: localhost", "Content-Type: application/json", &format!("Cookie: {cookie}")];
+        let mut inside = Events::open_with(bench.address, path, &headers[2..]);
+        assert_eq!(inside.status, 200);
+        assert!(inside.next().is_some());
+        assert_eq!(request(bench.address, "DELETE /api/v1/session", &headers, "{}").status, 200);
+        ended(&mut inside);
+        let gone = r#"{"current":"correct horse","new":null}"#;
+        let again = bench.order("POST /api/v1/session", r#"{"password":"correct horse"}"#);
+        let cookie = again.header("set-cookie").unwrap().split(';').next().unwrap();
+        let headers =
+            ["Host: localhost", "Content-Type: application/json", &format!("Cookie: {cookie}")];
+        assert_eq!(request(bench.address, "PUT /api/v1/password", &headers, gone).status, 200);
+    }
+}
+
+#[test]
 fn with_a_password_nothing_is_open_but_the_way_in() {
     let (bench, double) = Bench::with_daemon("");
     let host = "Host: localhost";

@@ -95,8 +95,14 @@ impl Events {
     }
 
     pub fn open_at(address: SocketAddr, path: &str) -> Self {
+        Self::open_with(address, path, &[])
+    }
+
+    /// With further header lines.
+    pub fn open_with(address: SocketAddr, path: &str, headers: &[&str]) -> Self {
         let mut connection = connect(address);
-        write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n").unwrap();
         let mut reader = BufReader::new(connection);
         let (status, headers) = head(&mut reader);
         Self { reader, status, headers }

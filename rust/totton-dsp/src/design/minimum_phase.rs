@@ -41,7 +41,7 @@ const OVER: f64 = 30.0;
 
 /// The floor below the attenuation of the design, in dB: what it adds to a stopband
 /// that is as high as the wanted one keeps within a decibel of it.
-const FLOOR_BELOW_DB: f64 = 6.0;
+pub(super) const FLOOR_BELOW_DB: f64 = 6.0;
 
 /// What to make of a linear-phase prototype.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use totton_dsp::engine::crossfade::warm_up;
-use totton_dsp::{CpuEngine, Crossfade, DesignSpec, Engine, Filter, Phase, Precision, design};
+use totton_dsp::{
+    CpuEngine, Crossfade, DesignSpec, Engine, Filter, Measurement, Phase, Precision, design,
+    design_with_report,
+};
 
 /// CPU time of this process in seconds.
 fn cpu_time() -> f64 {
@@ -23,6 +26,14 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
     let start = cpu_time();
     let done = work();
     (done, cpu_time() - start)
+}
+
+/// The most memory that this process has had, in GiB.
+fn peak_memory_gib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kib.expect("every Linux states it") / f64::from(1 << 20)
 }
 
 /// CPU seconds of one block: the mean over `blocks` of them, stereo.
@@ -116,11 +127,23 @@ fn long_filters(folder: &Path) {
     println!();
     let taps = 16_000_000;
     let spec = DesignSpec { taps, ..DesignSpec::default() };
-    let (filter, designing) = timed(|| design(&spec, &mut |_, _| {}).expect("valid"));
+    let (designed, designing) = timed(|| design_with_report(&spec, &mut |_, _| {}));
+    let (filter, report) = designed.expect("valid");
+    let memory = peak_memory_gib();
     let file = folder.join("long.filter");
     filter.save(&file).expect("there is room");
     let (filter, load) = timed(|| Filter::load(&file).expect("just saved"));
-    println!("16,000,000 taps, minimum phase: designed in {designing:.1} s, loaded in {load:.2} s");
+    println!(
+        "16,000,000 taps, minimum phase: designed in {designing:.1} s and {memory:.1} GiB, loaded in {load:.2} s"
+    );
+    let figures = Measurement::new(&filter).figures();
+    println!(
+        "aliasing of the cepstrum {:.1} dB; measured: ripple {:.3e} dB, stopband {:.1} dB, zeros outside {:?}",
+        report.cepstrum_aliasing_db.unwrap_or(f64::NAN),
+        figures.ripple_db,
+        figures.stopband_db.unwrap_or(f64::NAN),
+        figures.zeros_outside,
+    );
     println!();
     println!("| 16,000,000 taps, stereo | Block | make, s | x real time | state, MiB |");
     println!("| --- | --- | --- | --- | --- |");

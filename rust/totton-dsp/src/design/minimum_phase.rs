@@ -11,8 +11,10 @@
 //! `|H|^2 + floor^2`, the floor just below the stopband. What then dies away last
 //! comes from the corner where the transition band meets the floor: a Kaiser window
 //! falls steepest there. It takes a transform of 100 times the filter until that lies
-//! below the stopband; what is left is measured in every design,
-//! [`Response::aliasing_db`].
+//! below the stopband. Where memory has no room for it, the zeros whose cepstrum would
+//! not be over at the end of the transform are found one by one and taken out of the
+//! logarithm ([`Corner`]): then 8 times the filter is enough. What is left is measured
+//! in every design, [`Response::aliasing_db`].
 //!
 //! Only the logarithm needs that many frequencies. The response itself is hardly
 //! longer than the filter, so from the cepstrum on a few times its length do: the
@@ -23,17 +25,23 @@ use std::f64::consts::TAU;
 use realfft::RealFftPlanner;
 use rustfft::num_complex::Complex;
 
-/// Length of the transforms of the logarithm over the number of taps, at least.
-/// Beyond the largest length, memory is what matters.
+use super::corner::Corner;
+
+/// Length of the transforms of the logarithm over the number of taps, at least; and
+/// the largest length, or twice that of the transforms of the response.
 const FINE: usize = 100;
 const LARGEST_TRANSFORM: usize = 1 << 27;
 
 /// Length of the transforms of the response over the number of taps, at least.
 const COARSE: usize = 4;
 
+/// A zero is taken out when its cepstrum falls by less than this over the half of the
+/// transform that is its causal part, in nepers: 1e-13.
+const OVER: f64 = 30.0;
+
 /// The floor below the attenuation of the design, in dB: what it adds to a stopband
 /// that is as high as the wanted one keeps within a decibel of it.
-const FLOOR_BELOW_DB: f64 = 6.0;
+pub(super) const FLOOR_BELOW_DB: f64 = 6.0;
 
 /// What to make of a linear-phase prototype.
 #[derive(Debug, Clone, Copy)]
@@ -84,8 +92,15 @@ pub(super) fn with_lengths(
     progress(0.4);
     let peak = bins.iter().map(Complex::norm_sqr).fold(0.0, f64::max);
     let floor = peak * 10f64.powf(-(attenuation_db + FLOOR_BELOW_DB) / 10.0);
-    for bin in &mut bins {
-        *bin = Complex::new(0.5 * (bin.norm_sqr() + floor).ln(), 0.0);
+    let short = fine < FINE * taps;
+    let corner = if short { corner(linear, &bins, floor) } else { Corner::none() };
+    progress(0.5);
+    for (bin, value) in bins.iter_mut().enumerate() {
+        let mut nepers = 0.5 * (value.norm_sqr() + floor).ln();
+        if short {
+            nepers -= corner.nepers(angle(bin, fine));
+        }
+        *value = Complex::new(nepers, 0.0);
     }
     inverse(&mut RealFftPlanner::new(), &mut bins, &mut cepstrum);
     drop(bins);
@@ -97,6 +112,15 @@ pub(super) fn with_lengths(
     let mut planner = RealFftPlanner::<f64>::new();
     let mut bins = vec![Complex::default(); coarse / 2 + 1];
     forward(&mut planner, &mut cepstrum, &mut bins);
+    if short {
+        // At 0 Hz and at half the rate there is no phase.
+        let last = bins.len() - 1;
+        for (bin, value) in bins.iter_mut().enumerate() {
+            let zeros = corner.logarithm(angle(bin, coarse));
+            value.re += zeros.re;
+            value.im += if bin == 0 || bin == last { 0.0 } else { zeros.im };
+        }
+    }
     let aliasing_db = aliasing_db(&mut planner, end, &bins);
 
     let delay = linear_part * (linear.len() - 1) as f64 / 2.0;
@@ -115,6 +139,19 @@ pub(super) fn with_lengths(
     time.truncate(taps);
     time.shrink_to_fit();
     Response { taps: time, aliasing_db }
+}
+
+/// The angle of a bin of a transform, in radians for each tap.
+fn angle(bin: usize, length: usize) -> f64 {
+    TAU * (bin as f64 / length as f64)
+}
+
+/// The zeros whose cepstrum is not over at half the length of the transform.
+fn corner(linear: &[f64], bins: &[Complex<f64>], floor: f64) -> Corner {
+    let length = 2 * (bins.len() - 1);
+    let below = bins.iter().position(|bin| bin.norm_sqr() < floor);
+    let start = below.unwrap_or(0).saturating_sub(1);
+    Corner::find(linear, floor, angle(start, length), 2.0 * OVER / length as f64)
 }
 
 /// The last eighth of a folded cepstrum, wrapped to `length` values: the cepstrum

@@ -3,6 +3,7 @@
 //! [`kaiser`] makes the linear-phase prototype, [`minimum_phase`] turns its
 //! magnitude into a minimum-phase or mixed-phase response of the same length.
 
+mod corner;
 pub mod kaiser;
 pub mod minimum_phase;
 

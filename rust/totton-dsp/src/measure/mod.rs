@@ -4,6 +4,8 @@
 
 pub mod plot;
 
+use std::f64::consts::PI;
+
 use realfft::RealFftPlanner;
 use rustfft::num_complex::Complex;
 
@@ -19,6 +21,10 @@ const AUDIBLE_HZ: f64 = 20_000.0;
 /// What is earlier than this before the largest tap is pre-ringing: a minimum-phase
 /// rise of the sharpest filters takes this long.
 const PRE_RINGING_SECONDS: f64 = 1e-4;
+
+/// Zeros are counted by the turns of the phase. Where it turns by more than this
+/// between two frequencies, in radians, a zero is too near to the unit circle for that.
+const LARGEST_TURN: f64 = 2.9;
 
 /// The figures of a filter. Levels are relative to the gain at 0 Hz.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +49,9 @@ pub struct Figures {
     pub pre_ringing_db: f64,
     /// The largest tap; 1.0 is a filter that passes its input.
     pub peak: f64,
+    /// Zeros of the response outside the unit circle: none is minimum phase. `None`
+    /// when some lie on the circle, as they do in linear phase, or too near to tell.
+    pub zeros_outside: Option<usize>,
 }
 
 /// A filter's taps and their spectrum.
@@ -135,7 +144,20 @@ impl<'a> Measurement<'a> {
             peak_seconds: peak as f64 / self.rate(),
             pre_ringing_db: 10.0 * before.log10(),
             peak: taps[peak],
+            zeros_outside: self.zeros_outside(),
         }
+    }
+
+    /// By the argument principle: each zero outside turns the phase by a whole turn
+    /// around the circle, half of it up to half the rate.
+    fn zeros_outside(&self) -> Option<usize> {
+        let turn = |pair: &[Complex<f64>]| (pair[1] * pair[0].conj()).arg();
+        let (sum, largest) = self
+            .bins
+            .windows(2)
+            .map(turn)
+            .fold((0.0, 0.0f64), |(sum, most), turn| (sum + turn, most.max(turn.abs())));
+        (largest < LARGEST_TURN).then(|| (-sum / PI).round().max(0.0) as usize)
     }
 }
 
@@ -170,6 +192,7 @@ mod tests {
         assert!(figures.ripple_db < 1e-5, "{figures:?}");
         assert!(figures.stopband_db.unwrap() < -148.0, "{figures:?}");
         assert!(figures.pre_ringing_db > -25.0, "it rings before the peak: {figures:?}");
+        assert_eq!(figures.zeros_outside, None, "they are on the circle");
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub fn run(args: &Inspect) -> Result<(), Error> {
     );
     println!("  largest tap       {:.6} at {:.4} ms", figures.peak, figures.peak_seconds * 1e3);
     println!("  pre-ringing       {:.1} dB of the energy", figures.pre_ringing_db);
+    match figures.zeros_outside {
+        Some(0) => println!("  zeros             none outside the unit circle: minimum phase"),
+        Some(count) => println!("  zeros             {count} outside the unit circle"),
+        None => println!("  zeros             on the unit circle, or too near to it to count"),
+    }
     if let Some(path) = &args.plot {
         let name = args.filter.file_name().unwrap_or(args.filter.as_os_str());
         std::fs::write(path, measurement.svg(&name.to_string_lossy()))

@@ -214,9 +214,12 @@ Capture:
             params.set_rate(48_000, alsa::ValueOr::Nearest).unwrap();
             params.set_format(alsa_format).unwrap();
             pcm.hw_params(&params).unwrap();
-            // Of the four bytes of S24 alsa-lib tells all 32 bits here.
-            let told = told_by_alsa(&pcm);
-            assert_eq!(told, Some(8 * format.bytes() as u32), "{format:?}");
+            // Of the four bytes of S24 older versions of alsa-lib tell all 32 bits here.
+            let told = told_by_alsa(&pcm).unwrap();
+            assert!(
+                [format.bits(), 8 * format.bytes() as u32].contains(&told),
+                "{format:?}: {told}"
+            );
             assert_eq!(bits(&pcm, format, 48_000, 2), format.bits());
         }
     }

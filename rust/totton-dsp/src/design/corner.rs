@@ -103,7 +103,7 @@ impl Corner {
     /// What the zeros add to the logarithm of a minimum-phase response at an angle: its
     /// real part alone, in nepers.
     pub(super) fn nepers(&self, angle: f64) -> f64 {
-        let (cosine, sine) = self.from_reference(angle);
+        let (cosine, sine) = self.off_reference(angle);
         // A product of more than this could be too small for a number.
         let parts = self.pairs.chunks(8).map(|pairs| {
             let powers = pairs.iter().map(|pair| pair.factor(cosine, sine).norm_sqr());
@@ -114,14 +114,14 @@ impl Corner {
 
     /// The same with the phase as its imaginary part, which is continuous from 0 Hz on.
     pub(super) fn logarithm(&self, angle: f64) -> Complex<f64> {
-        let (cosine, sine) = self.from_reference(angle);
+        let (cosine, sine) = self.off_reference(angle);
         // Each factor lies in the upper half plane, so its own argument is continuous.
         let phase = |pair: &Pair| pair.factor(cosine, sine).arg() - angle;
         Complex::new(self.nepers(angle), self.pairs.iter().map(phase).sum())
     }
 
     /// The cosine of an angle less that of the reference, and its sine.
-    fn from_reference(&self, angle: f64) -> (f64, f64) {
+    fn off_reference(&self, angle: f64) -> (f64, f64) {
         let (sum, difference) = (0.5 * (angle + self.reference), 0.5 * (angle - self.reference));
         (-2.0 * sum.sin() * difference.sin(), angle.sin())
     }

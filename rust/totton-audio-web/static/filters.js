@@ -17,7 +17,7 @@ export function filterCard() {
   const remove = h("button", { type: "button", class: "plain danger", test: "filter-remove", hidden: true }, t.remove);
   const kind = h("div", { class: "segments", role: "group", "aria-label": t.filterPlot });
   const file = h("select", { "aria-label": t.filterFiles(2), test: "filter-file" });
-  const plot = s("svg", { class: "plot small", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "data-testid": "filter-plot" });
+  const plot = s("svg", { class: "plot small", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": t.filterPlot, "data-testid": "filter-plot" });
   const facts = h("dl", { class: "facts", test: "filter-facts" });
   const status = h("p", { class: "soft", role: "status" });
   let filters = [];

@@ -34,7 +34,7 @@ struct Session {
 async fn get_session(gate: web::Data<Gate>, request: HttpRequest) -> web::Json<Session> {
     web::Json(Session {
         password_set: gate.password.is_set(),
-        open: gate.password.lets_in(request.headers()),
+        open: gate.password.lets_in(request.headers()).is_some(),
     })
 }
 

@@ -21,7 +21,7 @@ pub mod password;
 pub mod streams;
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -126,8 +126,11 @@ pub async fn guard<B: MessageBody + 'static>(
     // Before the check: what changes after it must not be missed.
     let sessions = gate.password.sessions();
     let mut response = match check(&request, &gate, &description) {
-        Ok(true) => streams::end_with(sessions, next.call(request).await?.map_into_boxed_body()),
-        Ok(false) => {
+        Ok(Pass::For(left)) => {
+            let response = next.call(request).await?.map_into_boxed_body();
+            streams::end_with(sessions, left, response)
+        }
+        Ok(Pass::NoSuchMethod) => {
             let refusal = openapi::refuse(request.request(), &description);
             request.into_response(refusal)
         }
@@ -146,12 +149,20 @@ pub async fn guard<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Whether the request may pass; false for a method that its path does not have.
+/// What a request that is not refused may do.
+enum Pass {
+    /// It may last this long.
+    For(Duration),
+    /// Its path does not have its method.
+    NoSuchMethod,
+}
+
+/// Whether the request may pass.
 fn check(
     request: &ServiceRequest,
     gate: &Gate,
     description: &Description,
-) -> Result<bool, Problem> {
+) -> Result<Pass, Problem> {
     let host = check_host(request, &gate.hosts)?;
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if let Some(peer) = request.peer_addr() {
@@ -161,16 +172,15 @@ fn check(
         check_origin(request.headers(), host)?;
         let method = request.method().as_str();
         if description.methods(request.path()).is_some_and(|all| !all.contains(method)) {
-            return Ok(false);
+            return Ok(Pass::NoSuchMethod);
         }
         check_content_type(request.headers())?;
     }
     let path = request.path();
-    let locked = path.starts_with("/api/v1/") && !OPEN.contains(&path);
-    if locked && !gate.password.lets_in(request.headers()) {
-        return Err(password::needed());
+    if !path.starts_with("/api/v1/") || OPEN.contains(&path) {
+        return Ok(Pass::For(Duration::MAX));
     }
-    Ok(true)
+    gate.password.lets_in(request.headers()).map(Pass::For).ok_or_else(password::needed)
 }
 
 /// The host that the request is for, when it is one of ours.

@@ -117,17 +117,19 @@ impl Password {
         self.kept().hash.is_some()
     }
 
-    /// Whether a request with these headers may pass.
-    pub fn lets_in(&self, headers: &HeaderMap) -> bool {
+    /// How long a request with these headers may last; `None` when it may not pass.
+    pub fn lets_in(&self, headers: &HeaderMap) -> Option<Duration> {
         let kept = self.kept();
         if kept.hash.is_none() {
-            return true;
+            return Some(Duration::MAX);
         }
         let now = seconds_now();
-        cookies(headers).any(|token| {
+        let left = cookies(headers).filter_map(|token| {
             let token = digest(token);
-            kept.sessions.iter().any(|session| session.until > now && session.token == token)
-        })
+            let session = kept.sessions.iter().find(|session| session.token == token)?;
+            session.until.checked_sub(now).filter(|left| *left > 0)
+        });
+        left.max().map(Duration::from_secs)
     }
 
     /// Checks a password and opens a session: the token for the cookie. Takes as
@@ -317,7 +319,7 @@ mod tests {
     #[test]
     fn without_a_password_everybody_is_let_in() {
         let (_folder, password) = password();
-        assert!(password.lets_in(&HeaderMap::new()));
+        assert!(password.lets_in(&HeaderMap::new()).is_some());
         assert_eq!(password.log_in(PC, "whatever1").unwrap_err().kind(), "no-password-set");
     }
 
@@ -325,26 +327,46 @@ mod tests {
     fn a_session_lasts_over_a_restart_and_ends_with_the_password() {
         let (folder, password) = password();
         password.change(PC, None, Some("correct horse")).unwrap();
-        assert!(!password.lets_in(&HeaderMap::new()));
+        assert_eq!(password.lets_in(&HeaderMap::new()), None);
         assert_eq!(password.log_in(PC, "wrong horse").unwrap_err().kind(), "wrong-password");
         let token = password.log_in(PC, "correct horse").unwrap();
-        assert!(password.lets_in(&with_cookie(&token)));
-        assert!(!password.lets_in(&with_cookie(&token[1..])));
+        assert!(password.lets_in(&with_cookie(&token)).is_some());
+        assert_eq!(password.lets_in(&with_cookie(&token[1..])), None);
 
         let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
         assert!(text.contains("$argon2id$"), "{text}");
         assert!(!text.contains("correct horse") && !text.contains(&token), "{text}");
         let again = Password::load(&Store::new(folder.path())).unwrap();
-        assert!(again.lets_in(&with_cookie(&token)));
+        assert!(again.lets_in(&with_cookie(&token)).is_some());
 
         again.log_out(&with_cookie(&token)).unwrap();
-        assert!(!again.lets_in(&with_cookie(&token)));
+        assert_eq!(again.lets_in(&with_cookie(&token)), None);
         let token = again.log_in(PC, "correct horse").unwrap();
         assert!(again.change(PC, Some("wrong horse"), Some("another horse")).is_err());
         again.change(PC, Some("correct horse"), Some("another horse")).unwrap();
-        assert!(!again.lets_in(&with_cookie(&token)));
+        assert_eq!(again.lets_in(&with_cookie(&token)), None);
         again.change(PC, Some("another horse"), None).unwrap();
-        assert!(again.lets_in(&HeaderMap::new()));
+        assert!(again.lets_in(&HeaderMap::new()).is_some());
+    }
+
+    #[test]
+    fn a_session_tells_how_long_it_lasts_and_is_over_then() {
+        let (folder, password) = password();
+        password.change(PC, None, Some("correct horse")).unwrap();
+        let token = password.log_in(PC, "correct horse").unwrap();
+        let left = password.lets_in(&with_cookie(&token)).unwrap();
+        assert!(left <= LASTS && left > LASTS - Duration::from_secs(60), "{left:?}");
+        for (until, open) in [(seconds_now() + 60, true), (seconds_now(), false), (0, false)] {
+            let file = folder.path().join(FILE);
+            let mut kept: Kept =
+                serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            kept.sessions[0].until = until;
+            std::fs::write(file, serde_json::to_string(&kept).unwrap()).unwrap();
+            let again = Password::load(&Store::new(folder.path())).unwrap();
+            let left = again.lets_in(&with_cookie(&token));
+            assert_eq!(left.is_some(), open, "{left:?}");
+            assert!(left.is_none_or(|left| left <= Duration::from_secs(60)));
+        }
     }
 
     #[test]

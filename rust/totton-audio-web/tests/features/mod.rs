@@ -9,7 +9,7 @@ use totton_protocol::Command;
 
 use crate::assert_problem;
 use crate::bench::Bench;
-use crate::http::{DEADLINE, Events, connect, request};
+use crate::http::{DEADLINE, Events, connect, exchange, request};
 use crate::updater::{self, End};
 
 fn band(gain_db: f64) -> Value {
@@ -198,6 +198,19 @@ fn headphones_are_searched_offline_and_say_whose_they_are() {
     let bad = bench.upload("PUT /api/v1/headphones/database", b"{\"type\":1}\n");
     assert_problem(&bad, 422, "not-accepted");
     assert!(bad.json()["detail"].as_str().unwrap().contains("line 1"));
+    // 64 MiB and one byte: refused for what it announces, before anything is sent.
+    let line = "PUT /api/v1/headphones/database HTTP/1.1\r\nConnection: close";
+    let large = exchange(
+        bench.address,
+        format!(
+            "{line}\r\nHost: {host}\r\nOrigin: http://{host}\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: 67108865\r\n\r\n",
+            host = bench.address
+        )
+        .as_bytes(),
+    );
+    assert_problem(&large, 413, "body-too-large");
+    assert!(large.json()["detail"].as_str().unwrap().contains("67108864"));
     let put = bench.upload("PUT /api/v1/headphones/database", sample.as_bytes());
     assert_eq!((put.status, &put.json()["curves"]), (200, &json!(1)));
     let found = bench.get("/api/v1/headphones?text=one100").json();

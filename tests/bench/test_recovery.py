@@ -13,6 +13,21 @@ def main_pid(device, unit=DAEMON):
     return pid
 
 
+def pings(device):
+    """When systemd last heard that the daemon is alive, in seconds of the device's uptime."""
+    return int(device.show(DAEMON, "WatchdogTimestampMonotonic")["WatchdogTimestampMonotonic"]) / 1e6
+
+
+def uptime(device):
+    return float(device.run("cut -d' ' -f1 /proc/uptime"))
+
+
+def systemd_said(device):
+    """What systemd has said of the daemon in this boot, with the second at which it did."""
+    entries = device.journal("_PID=1", f"UNIT={DAEMON}.service")
+    return [(int(e["__MONOTONIC_TIMESTAMP"]) / 1e6, str(e.get("MESSAGE", ""))) for e in entries]
+
+
 def back_with_another_process(device, api, old):
     """Daemon and page run again, both seen from the PC."""
     eventually("another daemon process", lambda: main_pid(device) not in (0, old), deadline=180)
@@ -33,8 +48,7 @@ def test_hung_daemon_is_aborted_by_the_watchdog_and_leaves_a_core(device, api, p
     assert device.show(DAEMON, "WatchdogUSec")["WatchdogUSec"] == "30s"
     device.run(f"kill -STOP {old}")
     back_with_another_process(device, api, old)
-    messages = " ".join(str(e.get("MESSAGE", "")) for e in device.journal("_PID=1", f"UNIT={DAEMON}.service"))
-    assert "Watchdog timeout" in messages
+    assert any("Watchdog timeout" in message for _, message in systemd_said(device))
     core = eventually(
         "the core dump is listed",
         lambda: device.attempt(f"coredumpctl --no-pager --no-legend list {old}")[1],
@@ -43,6 +57,25 @@ def test_hung_daemon_is_aborted_by_the_watchdog_and_leaves_a_core(device, api, p
     assert "SIGABRT" in core and "gpu_upsampler_alsa" in core, core
     # By path: the kernel keeps 15 characters of a name, and this one has 18.
     assert "6 (ABRT)" in device.run("coredumpctl --no-pager info /opt/totton_audio/bin/gpu_upsampler_alsa")
+
+
+# Stops one thread of a process, as if it waited for ever (ptrace(2), arm64): its end goes on with it.
+FREEZE = """perl -e 'syscall(117, $_, $ARGV[0], 0, 0) and die "ptrace: $!" for 0x4206, 0x4207; sleep 600' {tid}"""
+
+
+def test_daemon_whose_engine_stands_still_answers_on_and_is_restarted_by_the_watchdog(device, api, playing):
+    old = main_pid(device)
+    tid = device.run(f"grep -lx engine /proc/{old}/task/*/comm").split("/")[4]
+    frozen = uptime(device)
+    freezer = FREEZE.format(tid=tid)
+    device.run(f"({freezer}) > /var/tmp/freezer.log 2>&1 < /dev/null & sleep 1; grep 'State:.*t ' /proc/{old}/task/{tid}/status")
+    # All but the engine lives: a thread of its own that only pinged would go on for ever.
+    assert main_pid(device) == old and api.status()["state"] != "starting"
+    back_with_another_process(device, api, old)
+    device.attempt("pkill perl")
+    ended = [at for at, message in systemd_said(device) if at > frozen and "Watchdog timeout" in message]
+    # The last ping was at most 10 s before, one that was due may just have gone out: 30 s from it on.
+    assert ended and 19 < ended[0] - frozen < 42, f"frozen at {frozen} s: {systemd_said(device)}"
 
 
 def test_stopping_the_daemon_stops_the_page_and_all_start_again(device, api, cable, playing, services_restored):
@@ -82,6 +115,10 @@ def test_bad_configuration_at_reload_is_reported_and_the_old_one_plays_on(device
         # File, key, what was found, what is accepted.
         assert "90-bad.toml" in error and "backend" in error and "cpu" in error, error
         assert api.status()["state"] == "streaming" and main_pid(device) == pid
+        assert "abacus" in " ".join(str(e.get("MESSAGE", "")) for e in device.journal(f"_PID={pid}", "-p err"))
+        # A minor error: systemd goes on hearing that the daemon is alive.
+        told = uptime(device)
+        eventually("a ping after the error", lambda: pings(device) > told, deadline=90)
     finally:
         device.run(f"rm -f {fragment} && systemctl reload {DAEMON}")
     eventually("sound flows", api.streaming)

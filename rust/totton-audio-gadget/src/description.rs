@@ -12,6 +12,9 @@ use crate::identity::Identity;
 /// The sound card's function.
 pub const AUDIO_DRIVER: &str = "uac2";
 
+/// Whether the sound card has a volume control.
+const VOLUME: &str = "c_volume_present";
+
 /// A composite gadget of one configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -79,12 +82,13 @@ impl Description {
 
     /// Windows remembers the answers to its OS descriptor questions for each vendor, product
     /// and release (`HKLM\SYSTEM\CurrentControlSet\Control\usbflags`), and the drivers it
-    /// chose. So each set of functions has a release of its own: 1.AN, A tells audio, N the
-    /// network.
+    /// chose; of a sound card, too, whether it has a volume. So each set of functions has a
+    /// release of its own: 1.AN, A tells audio (2 with volume), N the network.
     fn set_release(&mut self) {
         self.device_release = 0x0100;
         for function in &self.functions {
             self.device_release |= match function.driver.as_str() {
+                AUDIO_DRIVER if function.attributes.get(VOLUME).is_some_and(|on| on == "1") => 0x20,
                 AUDIO_DRIVER => 0x10,
                 "ncm" => 0x01,
                 "ecm" => 0x02,
@@ -105,7 +109,7 @@ fn audio_function(audio: &Audio, product: &str) -> Function {
         ("c_sync", "async"),
         ("fb_max", &audio.fb_max.to_string()),
         ("req_number", &audio.req_number.to_string()),
-        ("c_volume_present", volume),
+        (VOLUME, volume),
         ("c_mute_present", volume),
         ("p_chmask", "0"),
     ];
@@ -165,6 +169,8 @@ mod tests {
             ("c_sync", "async"),
             ("req_number", "16"),
             ("fb_max", "5"),
+            ("c_volume_present", "1"),
+            ("c_mute_present", "1"),
             ("p_chmask", "0"),
         ];
         for (attribute, value) in expected {
@@ -200,7 +206,8 @@ mod tests {
             let whole = of(&format!("network.function = '{network}'"));
             releases.extend([whole.device_release, whole.network_only().device_release]);
         }
-        assert_eq!(releases, [0x111, 0x101, 0x112, 0x102, 0x113, 0x103]);
+        assert_eq!(releases, [0x121, 0x101, 0x122, 0x102, 0x123, 0x103]);
+        assert_eq!(of("audio.volume_control = false").device_release, 0x111);
     }
 
     #[test]

@@ -102,7 +102,7 @@ impl RawConfig {
                 sample_rates: audio.sample_rates.unwrap_or_default(),
                 req_number: audio.req_number.map_or(16, u32::from),
                 fb_max: audio.fb_max.map_or(5, u32::from),
-                volume_control: audio.volume_control.unwrap_or(false),
+                volume_control: audio.volume_control.unwrap_or(true),
             }),
             network: Network {
                 function: network.function.unwrap_or_default(),

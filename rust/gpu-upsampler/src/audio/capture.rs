@@ -15,9 +15,11 @@ use crate::sample::decode;
 /// How long one wait for the device may take.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// After this time without a frame the input counts as idle. A host that plays
-/// sends every millisecond; aloop delivers at least each period.
-const IDLE_AFTER: Duration = Duration::from_millis(50);
+/// The longest wait for a frame until the input counts as idle.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The shortest wait for the device.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// How often to look whether the host has gone back to the stream's rate.
 const RATE_WAIT: Duration = Duration::from_millis(5);
@@ -27,9 +29,21 @@ pub(super) fn burst_frames(layout: &Layout) -> usize {
     layout.period_frames.max(1) * 4
 }
 
-/// Takes frames from `device` until ordered to end.
+/// After how long without a frame the input counts as idle, when it delivers every `period`
+/// and the DAC holds `prefill` on average while blocks of `block` come and go.
+///
+/// A host that plays sends every millisecond; aloop delivers at least each period. When the
+/// last frames have come the DAC may hold as little as `prefill - block / 2`. Half of that is
+/// left for the engine's first block of silence, so that the DAC does not run dry.
+pub(super) fn idle_after(prefill: Duration, block: Duration, period: Duration) -> Duration {
+    (prefill.saturating_sub(block / 2) / 2).min(LONGEST_PAUSE).max(2 * period)
+}
+
+/// Takes frames from `device` until ordered to end; says that it is idle after
+/// `idle_after` without any.
 pub(super) fn run(
     mut device: Box<dyn CaptureDevice>,
+    idle_after: Duration,
     mut ring: FrameWriter,
     tap: &Tap,
     flow: &Flow,
@@ -46,12 +60,17 @@ pub(super) fn run(
     let mut captured = 0;
     while !orders.ended() {
         flow.capture_turns.fetch_add(1, Relaxed);
-        let count = match device.read(&mut bytes, WAIT) {
+        let wait = match idle_after.checked_sub(heard.elapsed()) {
+            Some(left) if !flow.is_idle() => left.clamp(SHORTEST_WAIT, WAIT),
+            _ => WAIT,
+        };
+        let count = match device.read(&mut bytes, wait) {
             Ok(0) => {
                 // Said only after the device has been asked and had nothing: a machine that stood
                 // still for a while finds frames waiting when it comes back.
-                if heard.elapsed() >= IDLE_AFTER && !flow.input_idle.swap(true, Relaxed) {
+                if heard.elapsed() >= idle_after && !flow.input_idle.swap(true, Relaxed) {
                     flow.input_pauses.fetch_add(1, Relaxed);
+                    ring.wake_reader();
                 }
                 continue;
             }
@@ -68,6 +87,7 @@ pub(super) fn run(
             Err(Error::RateChanged { .. }) => {
                 flow.input_idle.store(true, Relaxed);
                 flow.rate_changed.store(true, Relaxed);
+                ring.wake_reader();
                 thread::sleep(RATE_WAIT);
                 continue;
             }
@@ -99,4 +119,29 @@ pub(super) fn run(
 fn count_from(level: f64, planes: &[Vec<f64>], frames: usize) -> u64 {
     let loud = |plane: &Vec<f64>| plane[..frames].iter().filter(|s| s.abs() >= level).count();
     planes.iter().map(loud).sum::<usize>() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_noticed_while_the_dac_holds_enough_for_a_block_of_silence() {
+        let ms = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
+        for prefill in [20.0, 50.0, 100.0, 400.0] {
+            for block in [1.0, 5.0, 10.0, 20.0] {
+                let after = idle_after(ms(prefill), ms(block), ms(1.0));
+                let least = ms(prefill - block / 2.0);
+                assert!(
+                    after <= least / 2 && after <= LONGEST_PAUSE,
+                    "{prefill} {block}: {after:?}"
+                );
+            }
+        }
+        // The defaults at 44.1 kHz.
+        let after = idle_after(ms(100.0), ms(23.2), ms(5.0));
+        assert!(after > ms(44.0) && after < ms(45.0), "{after:?}");
+        // One period late is no pause.
+        assert_eq!(idle_after(ms(20.0), ms(20.0), ms(10.0)), ms(20.0));
+    }
 }

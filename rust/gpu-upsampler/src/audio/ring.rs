@@ -66,6 +66,11 @@ impl FrameWriter {
         frames
     }
 
+    /// Ends the reader's wait though nothing was written: something else has changed.
+    pub fn wake_reader(&self) {
+        wake(&self.ends.reader);
+    }
+
     /// Sleeps until the reader took something, or `timeout` passed.
     pub fn wait(&self, timeout: Duration) {
         self.ends.writer.get_or_init(thread::current);

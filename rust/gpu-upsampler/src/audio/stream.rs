@@ -140,6 +140,8 @@ impl Stream {
             low_water: frames(prefill, output.rate),
             hold: frames(HOLD, input.rate).max(1),
         };
+        let time = |frames: usize| Duration::from_secs_f64(frames as f64 / f64::from(input.rate));
+        let idle_after = capture::idle_after(prefill, time(block), time(input.period_frames));
         let shape = shape(engine.as_ref());
         // Two blocks on each side: one being filled while the other is being emptied.
         let (to_engine, from_capture) =
@@ -168,7 +170,7 @@ impl Stream {
         })?;
         let tap = Arc::clone(&taps.input);
         stream.spawn(Part::Capture, favour, flow, move |flow, orders| {
-            capture::run(capture, to_engine, &tap, flow, orders)
+            capture::run(capture, idle_after, to_engine, &tap, flow, orders)
         })?;
         flow.show(Some(taps));
         flow.stream_starts.fetch_add(1, Ordering::Relaxed);

@@ -60,7 +60,7 @@ def test_hung_daemon_is_aborted_by_the_watchdog_and_leaves_a_core(device, api, p
 
 
 # Stops one thread of a process, as if it waited for ever (ptrace(2), arm64): its end goes on with it.
-FREEZE = """perl -e 'syscall(117, $_, $ARGV[0], 0, 0) and die "ptrace: $!" for 0x4206, 0x4207; sleep 600' {tid}"""
+FREEZE = """perl -e 'syscall(117, $_, $ARGV[0] + 0, 0, 0) and die "ptrace: $!" for 0x4206, 0x4207; sleep 600' {tid}"""
 
 
 def test_daemon_whose_engine_stands_still_answers_on_and_is_restarted_by_the_watchdog(device, api, playing):

@@ -15,7 +15,7 @@ import pytest
 import signals
 from eventually import eventually
 
-pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.trial]
+pytestmark = pytest.mark.lg_feature("loopback")
 
 FOLDER = "/var/tmp/stream"
 FRAGMENT = "/etc/totton-audio/upsampler.d/60-test.toml"
@@ -29,19 +29,26 @@ def configured(device, text):
     """The daemon runs with these settings over its own meanwhile."""
     device.run(f"mkdir -p {FOLDER} && cat > {FRAGMENT} <<'END'\n{text}\nEND")
     try:
-        device.run("systemctl restart gpu-upsampler totton-audio-web", timeout=180)
+        device.run("systemctl reset-failed gpu-upsampler; systemctl restart gpu-upsampler totton-audio-web", timeout=180)
         yield
     finally:
         device.run(f"rm -rf {FRAGMENT} {FOLDER}; systemctl restart gpu-upsampler totton-audio-web", timeout=180)
 
 
+# A loopback card that stops sends up to two ticks of its clock more from its buffer, which is what
+# was played one buffer ago: seen as bursts of 4 to 12 ms. So the buffers are short, and each piece
+# ends with a silence that is longer.
+BUFFER = "--buffer-time=100000"
+SILENT_END = 0.15
+
+
 def faded_tone(rate, seconds):
-    """A tone of 997 Hz at -6 dBFS that begins and ends softly."""
+    """A tone of 997 Hz at -6 dBFS that begins and ends softly; then SILENT_END seconds of silence."""
     frames = signals.tone(rate, seconds, 997.0, -6.0)
     edge = np.sin(np.linspace(0, np.pi / 2, rate // 50))[:, None] ** 2
     frames[: len(edge)] *= edge
     frames[-len(edge) :] *= edge[::-1]
-    return frames
+    return np.concatenate([frames, np.zeros((int(rate * SILENT_END), 2))])
 
 
 def fetch_recording(device, tmp_path):
@@ -52,9 +59,10 @@ def fetch_recording(device, tmp_path):
 
 
 def longest_silence(samples):
-    """In frames, between the first and the last sound; what is below -80 dBFS counts as silence."""
+    """Its first frame and how many, between the first and the last sound; below -80 dBFS counts as silence."""
     loud = np.flatnonzero(np.abs(samples) > 1e-4)
-    return int(np.max(np.diff(loud)))
+    gaps = np.diff(loud)
+    return int(loud[np.argmax(gaps)]), int(gaps.max())
 
 
 def test_a_new_rate_of_the_player_is_followed_without_a_click(device, api, playing, tmp_path, record_property):
@@ -66,31 +74,36 @@ def test_a_new_rate_of_the_player_is_followed_without_a_click(device, api, playi
             device.put(tmp_path / f"{name}.wav", f"{FOLDER}/{name}.wav")
         # Both of the player's rates lead to the recorder's.
         device.run(
-            f"cd {FOLDER} || exit; arecord -q -D hw:DAC,1 -t raw -f S32_LE -c 2 -r {rate_out} -d 9 "
-            "--buffer-time=2000000 dac.raw 2> arecord.log & "
+            f"cd {FOLDER} || exit; chrt -f 30 arecord -q -D hw:DAC,1 -t raw -f S32_LE -c 2 -r {rate_out} -d 9 "
+            f"{BUFFER} dac.raw 2> arecord.log & "
             f"for i in $(seq 100); do [ -s {FOLDER}/dac.raw ] && break; sleep 0.1; done; cd {FOLDER}; "
-            "for name in a b; do date +%s.%N; aplay -q -D hw:Input,0 $name.wav; date +%s.%N; done > times; wait",
+            f"for name in a b; do date +%s.%N; chrt -f 30 aplay -q -D hw:Input,0 {BUFFER} $name.wav; date +%s.%N; done > times; wait",
             timeout=300,
         )
         status = eventually("the status", api.status, deadline=60)
         times = [float(line) for line in device.run(f"cat {FOLDER}/times").split()]
+        complaints = device.run(f"cat {FOLDER}/arecord.log")
         recorded = fetch_recording(device, tmp_path)
+    assert complaints == "", complaints
     counters = status["counters"]
     assert counters["rate_switches"] == 1, counters
     assert counters["capture_xruns"] == counters["playback_xruns"] == 0, counters
 
-    silence = longest_silence(recorded) / rate_out
+    gap, silence = (frames / rate_out for frames in longest_silence(recorded))
+    switch = silence - SILENT_END
     own = float(np.max(np.abs(np.diff(signals.tone(rate_out, 0.1, 997.0, -6.0)[:, 0]))))
-    step = float(np.max(np.abs(np.diff(recorded))))
+    steps = np.abs(np.diff(recorded))
+    step, step_at = float(steps.max()), float(np.argmax(steps)) / rate_out
     between = times[2] - times[1]
     print(
-        f"silence at the change of rate: {silence * 1000:.0f} ms, of which the player took {between * 1000:.0f} ms; "
-        f"largest step {step:.5f}, the programme's own {own:.5f}"
+        f"silence at the change of rate: {switch * 1000:.0f} ms, of which the player took {between * 1000:.0f} ms; "
+        f"largest step {step:.5f}, {step_at - gap - silence:+.4f} s from the silence's end; the programme's own {own:.5f}"
     )
-    record_property("silence (ms)", round(silence * 1000))
+    record_property("silence (ms)", round(switch * 1000))
     record_property("largest step / the programme's own", round(step / own, 3))
-    assert silence < 0.3
-    assert step < own * 1.01
+    assert switch < 0.3
+    # The short filter's ripple; a click is a hundred times as large.
+    assert step < own * 1.05
 
 
 def test_the_sound_is_as_late_as_the_status_says(device, api, playing, tmp_path, record_property):
@@ -144,6 +157,8 @@ SCHEDULE = [(0, 500), (120, -500), (240, 0)] + [(360 + 3 * n, -500 + 10 * n) for
 END = 720
 
 
+@pytest.mark.long
+@pytest.mark.trial
 @pytest.mark.timeout(7200)
 def test_the_input_follows_the_dacs_clock(device, api, playing, artefacts, record_property):
     # A DAC at 88.2 kHz and small blocks: the emulated processor has little to do, and time flies.

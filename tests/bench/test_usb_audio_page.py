@@ -46,7 +46,6 @@ def shown_level(browser):
     return max(float(meter.get_attribute("aria-valuenow") or -200) for meter in meters)
 
 
-@pytest.mark.trial
 @pytest.mark.lg_feature("bench")
 def test_page_shows_rate_and_level_of_what_the_pc_plays(browser, pc, api, input_from_the_cable, artefacts):
     browser.get(PAGE)

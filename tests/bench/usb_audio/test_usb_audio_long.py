@@ -14,7 +14,7 @@ from programme import noise
 from test_usb_audio_daemon import XRUNS, streams_at
 from test_usb_audio_feedback import PITCH
 
-pytestmark = [pytest.mark.long, pytest.mark.trial, pytest.mark.timeout(7200)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(7200)]
 
 MINUTES = 10
 # Compares a stream on its standard input with a block of sound that repeats: silence
@@ -63,6 +63,7 @@ def twice_the_rate(device):
     device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize("rate", [44100, 48000, 88200, 96000, 176400, 192000])
 def test_ten_minutes_arrive_bit_for_bit_without_an_xrun(host, box, device, nothing_else, tmp_path, record_property, rate):
     (tmp_path / "block.raw").write_bytes(noise(rate).tobytes())

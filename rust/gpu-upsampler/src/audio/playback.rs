@@ -21,6 +21,9 @@ const STALLED_AFTER: Duration = Duration::from_secs(2);
 /// How long to wait, when fading out, for sound that the engine still owes.
 const FADE_PATIENCE: Duration = Duration::from_millis(100);
 
+/// Nobody hears what is below this, -140 dBFS.
+const SILENT: f64 = 1e-7;
+
 /// How long the DAC may take to play what it holds at the end.
 const DRAIN_LIMIT: Duration = Duration::from_millis(700);
 
@@ -40,6 +43,7 @@ pub(super) fn run(
     let mut chain = Output::from_silence(layout.rate, layout.channels);
     let mut fading_since: Option<Instant> = None;
     let mut written = 0;
+    let mut silent = 0;
     while !orders.ended() {
         if orders.fading() {
             fading_since.get_or_insert_with(Instant::now);
@@ -51,7 +55,8 @@ pub(super) fn run(
         if fading_since
             .is_some_and(|t| chain.is_silent() || (frames == 0 && t.elapsed() > FADE_PATIENCE))
         {
-            device.drain(DRAIN_LIMIT);
+            // Silence need not be played to its end: the next stream comes the sooner.
+            device.drain(DRAIN_LIMIT, silent);
             return Ok(());
         }
         if frames == 0 {
@@ -62,12 +67,23 @@ pub(super) fn run(
         flow.limited_samples.fetch_add(limited, Relaxed);
         flow.output_meter.note(&planes, frames);
         tap.note(&planes, frames);
+        silent = silent_at_end(&planes, frames, silent);
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
         let clipped = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
         flow.clipped_samples.fetch_add(clipped, Relaxed);
         written += write_all(device.as_mut(), encoded, flow, orders)?;
     }
     Ok(())
+}
+
+/// Frames of silence at the end of what has been played, when the first `frames` of `planes`
+/// come after `before` of them.
+fn silent_at_end(planes: &[Vec<f64>], frames: usize, before: usize) -> usize {
+    let loud = |plane: &Vec<f64>| plane[..frames].iter().rposition(|x| x.abs() > SILENT);
+    match planes.iter().filter_map(loud).max() {
+        Some(last) => frames - 1 - last,
+        None => before + frames,
+    }
 }
 
 /// Writes all of `bytes`, through xruns; tells how many frames.
@@ -104,4 +120,17 @@ fn write_all(
         }
     }
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_counts_from_the_last_loud_frame_of_any_channel() {
+        let planes = [vec![0.5, 0.0, 0.0, 1e-8], vec![0.0, -0.1, 0.0, 0.0]];
+        assert_eq!(silent_at_end(&planes, 4, 7), 2);
+        assert_eq!(silent_at_end(&planes, 2, 7), 0);
+        assert_eq!(silent_at_end(&[vec![0.0; 4], vec![1e-8; 4]], 3, 7), 10);
+    }
 }

@@ -91,8 +91,8 @@ pub trait PlaybackDevice: Send {
     /// Frames written and not yet played.
     fn queued_frames(&mut self) -> usize;
 
-    /// Plays what was written, for at most `timeout`.
-    fn drain(&mut self, timeout: Duration);
+    /// Plays what was written, for at most `timeout`; the last `silent` frames need not be heard.
+    fn drain(&mut self, timeout: Duration, silent: usize);
 }
 
 /// Makes the clock of an input run faster or slower. Dropping it lets the clock go.

@@ -50,6 +50,8 @@ pub struct World {
     pub host_volume: Option<HostVolume>,
     /// Frames in the DAC's buffer after the last write.
     pub queued_frames: usize,
+    /// Frames of silence that it need not play when it was last closed.
+    pub silent_at_end: usize,
     position: usize,
 }
 
@@ -81,6 +83,7 @@ impl Machine {
             steerable: true,
             host_volume: None,
             queued_frames: 0,
+            silent_at_end: 0,
             position: 0,
         })))
     }
@@ -327,7 +330,8 @@ impl PlaybackDevice for Output {
         self.queued as usize
     }
 
-    fn drain(&mut self, _: Duration) {
+    fn drain(&mut self, _: Duration, silent: usize) {
         self.machine.stay_if_stuck();
+        self.machine.world().silent_at_end = silent;
     }
 }

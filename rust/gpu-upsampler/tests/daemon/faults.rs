@@ -82,6 +82,8 @@ fn a_new_rate_of_the_host_is_followed() {
         status.input.as_ref().is_some_and(|input| input.rate == 96_000)
     });
     assert_eq!(status.output.unwrap().rate, 96_000 * RATIO as u32);
+    // Nothing but silence was played: the DAC is not waited for.
+    assert!(daemon.machine.world().silent_at_end > 44_100 * RATIO / 10);
 }
 
 #[test]

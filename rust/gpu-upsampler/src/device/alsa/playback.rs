@@ -80,11 +80,14 @@ impl PlaybackDevice for AlsaPlayback {
         self.pcm.delay().map_or(0, |frames| usize::try_from(frames).unwrap_or(0))
     }
 
-    fn drain(&mut self, timeout: Duration) {
+    fn drain(&mut self, timeout: Duration, silent: usize) {
         let deadline = Instant::now() + timeout;
         // Non-blocking: it answers EAGAIN at once and plays on.
         let _ = self.pcm.drain();
-        while self.pcm.state() == State::Draining && Instant::now() < deadline {
+        while self.pcm.state() == State::Draining
+            && self.queued_frames() > silent
+            && Instant::now() < deadline
+        {
             thread::sleep(Duration::from_millis(5));
         }
         let _ = self.pcm.drop();

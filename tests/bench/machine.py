@@ -51,6 +51,10 @@ class Machine:
         text = self.run(f"journalctl -b -o json --no-pager {' '.join(arguments)}")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
+    def uptime(self):
+        """The machine's own clock: seconds since it booted."""
+        return float(self.run("cut -d' ' -f1 /proc/uptime"))
+
     def boot_id(self):
         return self.run("cat /proc/sys/kernel/random/boot_id").strip()
 

@@ -16,10 +16,6 @@ FRAGMENT = "/etc/totton-audio/upsampler.d/60-test.toml"
 DAEMON = "gpu-upsampler"
 
 
-def uptime(device):
-    return float(device.run("cut -d' ' -f1 /proc/uptime"))
-
-
 def count(status, kind):
     """How often a fault of this kind has occurred."""
     return sum(fault["count"] for fault in status["faults"] if fault["kind"] == kind)
@@ -61,7 +57,7 @@ def test_a_card_that_vanishes_is_waited_for_and_plays_within_two_seconds_of_its_
         assert count(status, fault) == before + 1
         assert [f["active"] for f in status["faults"] if f["kind"] == fault] == [True]
         assert status["message"]
-        back = uptime(device)
+        back = device.uptime()
     status = eventually("the stream runs", api.streaming, deadline=120)
     assert [f["active"] for f in status["faults"] if f["kind"] == fault] == [False]
     seconds = opened_after(device, back)
@@ -101,7 +97,7 @@ def test_a_daemon_that_stands_still_for_a_second_counts_the_gaps_and_plays_on(de
 
 
 def test_sound_is_back_soon_after_the_daemon_is_restarted(device, api, playing, record_property):
-    begun = uptime(device)
+    begun = device.uptime()
     device.run(f"systemctl restart {DAEMON} totton-audio-web", timeout=120)
     eventually("the stream runs", api.streaming, deadline=120)
     started = device.show(DAEMON, "ExecMainStartTimestampMonotonic")

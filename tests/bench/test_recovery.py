@@ -18,10 +18,6 @@ def pings(device):
     return int(device.show(DAEMON, "WatchdogTimestampMonotonic")["WatchdogTimestampMonotonic"]) / 1e6
 
 
-def uptime(device):
-    return float(device.run("cut -d' ' -f1 /proc/uptime"))
-
-
 def systemd_said(device):
     """What systemd has said of the daemon in this boot, with the second at which it did."""
     entries = device.journal("_PID=1", f"UNIT={DAEMON}.service")
@@ -68,7 +64,7 @@ waitpid $t, 0x40000000 for 1, 2' {tid}"""
 def test_daemon_whose_engine_stands_still_answers_on_and_is_restarted_by_the_watchdog(device, api, playing):
     old = main_pid(device)
     tid = device.run(f"grep -lx engine /proc/{old}/task/*/comm").split("/")[4]
-    frozen = uptime(device)
+    frozen = device.uptime()
     freezer = FREEZE.format(tid=tid)
     device.run(f"({freezer}) > /var/tmp/freezer.log 2>&1 < /dev/null & sleep 1; grep 'State:.*t ' /proc/{old}/task/{tid}/status")
     # All but the engine lives: a thread of its own that only pinged would go on for ever.
@@ -118,7 +114,7 @@ def test_bad_configuration_at_reload_is_reported_and_the_old_one_plays_on(device
         assert api.status()["state"] == "streaming" and main_pid(device) == pid
         assert "abacus" in " ".join(str(e.get("MESSAGE", "")) for e in device.journal(f"_PID={pid}", "-p err"))
         # A minor error: systemd goes on hearing that the daemon is alive.
-        told = uptime(device)
+        told = device.uptime()
         eventually("a ping after the error", lambda: pings(device) > told, deadline=90)
     finally:
         device.run(f"rm -f {fragment} && systemctl reload {DAEMON}")

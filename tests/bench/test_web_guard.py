@@ -73,13 +73,13 @@ def test_fifty_pages_with_events_break_no_sound(browser, api, device, pc, playin
     browser.get(PAGE)
     eventually("the page is live", lambda: shown_state(browser) == "streaming", deadline=60)
     cpu = lambda: int(device.run("systemctl show -P CPUUsageNSec totton-audio-web")) / 1e9
-    before, used, clock = api.status()["counters"], cpu(), float(device.run("cut -d' ' -f1 /proc/uptime"))
+    before, used, clock = api.status()["counters"], cpu(), device.uptime()
     pc.run(
         f"rm -f /tmp/events.*; for i in $(seq {CLIENTS}); do"
         f" timeout {SECONDS} curl -sN http://totton-audio.local/api/v1/events > /tmp/events.$i & done; wait || true",
         timeout=SECONDS + 120,
     )
-    after, spent, passed = api.status()["counters"], cpu() - used, float(device.run("cut -d' ' -f1 /proc/uptime")) - clock
+    after, spent, passed = api.status()["counters"], cpu() - used, device.uptime() - clock
     counts = [int(line) for line in pc.run("for f in /tmp/events.*; do grep -c '^event: telemetry' $f || true; done").split()]
     figures = {
         "clients": len(counts),

@@ -5,6 +5,7 @@
 mod bench;
 mod double;
 mod features;
+mod guard;
 mod http;
 mod updater;
 

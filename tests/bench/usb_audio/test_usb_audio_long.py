@@ -35,11 +35,6 @@ print "$right\n";
 """
 
 
-def uptime(device):
-    """The device's own clock, in seconds."""
-    return float(device.run("cat /proc/uptime").split()[0])
-
-
 def start_endless(host, rate, source):
     """Plays what the shell command `source` writes, until it is stopped."""
     player = f"aplay -q -D hw:{host.card()},0 -t raw -f S32_LE -c 2 -r {rate} --buffer-time=400000 2> play.log"
@@ -76,8 +71,8 @@ def test_ten_minutes_arrive_bit_for_bit_without_an_xrun(host, box, device, nothi
     eventually("the stream runs", lambda: box.capture_rate() == rate)
     recorder = f"chrt -f 40 arecord -q -D hw:{CARD},0 -t raw -f S32_LE -c 2 -r {rate} 2> record.log"
     device.run(in_background(f"cd {FOLDER} && {recorder} | perl check.pl block.raw > checked"))
-    began, wall = uptime(device), time.monotonic()
-    while uptime(device) < began + MINUTES * 60:
+    began, wall = device.uptime(), time.monotonic()
+    while device.uptime() < began + MINUTES * 60:
         assert host.plays() and device.attempt("pidof arecord")[0] == 0, device.run(f"cat {FOLDER}/checked {FOLDER}/*.log")
         time.sleep(5)
     device.run("pkill -INT -x arecord; while pidof arecord perl; do sleep 0.1; done")
@@ -100,10 +95,10 @@ def test_ten_minutes_with_a_dac_whose_clock_is_off(host, box, twice_the_rate, up
         host.machine.run(f"mkdir -p {FOLDER}")
         start_endless(host, rate, "cat /dev/zero")
         before = eventually("the stream runs", lambda: streams_at(upsampling, rate), deadline=60)["counters"]
-        began = uptime(device)
+        began = device.uptime()
         track = []
         while not track or track[-1][0] < MINUTES * 60:
-            track.append((uptime(device) - began, box.control(PITCH) - 1000000, host.momentary_rate()))
+            track.append((device.uptime() - began, box.control(PITCH) - 1000000, host.momentary_rate()))
             time.sleep(5)
         after = upsampling.status()["counters"]
     finally:

@@ -14,6 +14,8 @@ from daemon_status import Page
 from ends import FOLDER, in_background
 from eventually import eventually
 from programme import noise
+from test_faults import DAC, unplugged
+from test_stream import shift
 
 pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.long, pytest.mark.trial, pytest.mark.timeout(4 * 3600)]
 
@@ -23,7 +25,6 @@ SETTINGS = '[capture]\ndevice = "hw:UAC2Gadget,0"\nrate = "auto"\n[engine]\nrati
 RATES = (44100, 48000, 88200, 96000)
 # So many seconds of the DAC's sound are looked at after each step.
 STEADY = 6
-DRIVER = "/sys/bus/platform/drivers/snd_aloop"
 # Reads sound in pieces of 1024 frames; prints how many sounded, and how many after the first were silent.
 LISTEN = r"""
 $/ = \8192; my ($loud, $silent) = (0, 0); my $none = "\0" x 8192;
@@ -79,13 +80,11 @@ class Soak:
 
     def another_dac_clock(self):
         ppm = self.dice.uniform(-500, 500)
-        control = "iface=PCM,name='PCM Rate Shift 100000',device=1"
-        self.box.device.run(f"amixer -q -c DAC cset {control} {round(100000 * (1 - ppm * 1e-6))}")
+        shift(self.box.device, ppm)
 
     def dac_unplugged(self):
-        self.box.device.run(f"echo snd_aloop.1 > {DRIVER}/unbind", timeout=120)
-        self.await_state("waiting-for-dac")
-        self.box.device.run(f"echo snd_aloop.1 > {DRIVER}/bind")
+        with unplugged(self.box.device, DAC):
+            self.await_state("waiting-for-dac")
         self.planned["dac-lost"] += 1
 
     def cable_pulled(self):
@@ -151,14 +150,13 @@ def soak(env, device, host, box, tmp_path):
         yield soak
     finally:
         soak.stop_player()
-        device.attempt(f"echo snd_aloop.1 > {DRIVER}/bind")
-        device.attempt("amixer -q -c DAC cset iface=PCM,name='PCM Rate Shift 100000',device=1 100000")
+        shift(device, 0)
         device.run(f"rm {FRAGMENT} && systemctl restart gpu-upsampler totton-audio-web", timeout=180)
 
 
 def test_an_hour_of_everything_leaves_no_silence_that_was_not_planned(soak, device, artefacts, record_property):
     minutes = float(os.environ.get("TOTTON_SOAK_MINUTES", "60"))
-    began, wall, steps = float(device.run("cut -d' ' -f1 /proc/uptime")), time.monotonic(), []
+    began, wall, steps = device.uptime(), time.monotonic(), []
     soak.play()
     first = soak.streams()
     before = soak.seen(first)
@@ -169,7 +167,7 @@ def test_an_hour_of_everything_leaves_no_silence_that_was_not_planned(soak, devi
         soak.streams()
         silent = soak.listen()
         status = soak.streams()
-        passed = float(device.run("cut -d' ' -f1 /proc/uptime")) - began
+        passed = device.uptime() - began
         resident.append((passed, soak.resident_kb()))
         steps.append((round(passed, 1), name, soak.rate, silent, resident[-1][1]))
         where = f"step {len(steps)}, {name}, at {passed:.0f} s"

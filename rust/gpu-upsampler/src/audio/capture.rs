@@ -34,7 +34,8 @@ pub(super) fn burst_frames(layout: &Layout) -> usize {
 ///
 /// A host that plays sends every millisecond; aloop delivers at least each period. When the
 /// last frames have come the DAC may hold as little as `prefill - block / 2`. Half of that is
-/// left for the engine's first block of silence, so that the DAC does not run dry.
+/// left for the engine's first block of silence, so that the DAC does not run dry; but two
+/// periods are no pause, however little it holds.
 pub(super) fn idle_after(prefill: Duration, block: Duration, period: Duration) -> Duration {
     (prefill.saturating_sub(block / 2) / 2).min(LONGEST_PAUSE).max(2 * period)
 }

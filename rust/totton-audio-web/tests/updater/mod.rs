@@ -34,9 +34,11 @@ pub fn start(folder: &Path, end: End) -> Arc<Mutex<Seen>> {
         move || {
             for socket in progress.incoming() {
                 let mut socket = socket.unwrap();
+                // Whoever has read the acknowledgement may rely on being told of everything.
+                let mut listeners = listeners.lock().unwrap();
                 // progress_connect_ack: version 2.0.0, "ACK".
                 socket.write_all(&[0, 0, 2, 0, b'A', b'C', b'K', 0]).unwrap();
-                listeners.lock().unwrap().push(socket);
+                listeners.push(socket);
             }
         }
     });

@@ -52,4 +52,9 @@ SYSTEMD_SERVICE:${PN} = "usbipd.service boot-efi.mount"
 FILES:${PN} = "/*"
 RDEPENDS:${PN} = "totton-audio-conf usbip-tools"
 # Recommended, since a kernel may have them built in.
-RRECOMMENDS:${PN} = "kernel-module-snd-aloop kernel-module-usbip-vudc"
+RRECOMMENDS:${PN} = "\
+    kernel-module-cdc-ncm \
+    kernel-module-snd-aloop \
+    kernel-module-usbip-vudc \
+    kernel-module-vhci-hcd \
+"

@@ -69,11 +69,11 @@ def test_ten_minutes_arrive_bit_for_bit_without_an_xrun(host, box, device, nothi
     lead = f"head -c {rate * 8 * 4} /dev/zero"
     start_endless(host, rate, f"({lead}; while cat {FOLDER}/block.raw; do :; done)")
     eventually("the stream runs", lambda: box.capture_rate() == rate)
-    recorder = f"chrt -f 40 arecord -q -D hw:{CARD},0 -t raw -f S32_LE -c 2 -r {rate} 2> record.log"
+    recorder = f"(chrt -f 40 arecord -q -D hw:{CARD},0 -t raw -f S32_LE -c 2 -r {rate} 2> record.log; echo $? > record.status)"
     device.run(in_background(f"cd {FOLDER} && {recorder} | perl check.pl block.raw > checked"))
     began, wall = device.uptime(), time.monotonic()
     while device.uptime() < began + MINUTES * 60:
-        assert host.plays() and device.attempt("pidof arecord")[0] == 0, device.run(f"cat {FOLDER}/checked {FOLDER}/*.log")
+        assert host.plays() and device.attempt("pidof arecord")[0] == 0, device.run(f"cd {FOLDER} && tail checked record.status *.log")
         time.sleep(5)
     device.run("pkill -INT -x arecord; while pidof arecord perl; do sleep 0.1; done")
     told = device.run(f"cat {FOLDER}/checked").strip()

@@ -144,6 +144,10 @@ def run(command, binds=()):
 
     host.check_binfmt(folder / "root")
     shared = [str(cache.REPOSITORY), str(cache.ROOT), *map(str, binds)]
+    # BitBake's deploy folder, which image.py reads.
+    device_image = os.environ.get("TOTTON_DEVICE_IMAGE")
+    if device_image and Path(device_image).is_dir():
+        shared.append(str(Path(device_image).resolve()))
     artefacts = os.environ.get("TOTTON_ARTEFACTS")
     if artefacts:
         Path(artefacts).mkdir(parents=True, exist_ok=True)

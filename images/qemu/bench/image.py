@@ -17,14 +17,17 @@ from . import builder, cache, initramfs, modules, payload
 DISK_SIZE = "3G"
 
 
+# UEFI for QEMU's arm64 board, and the flash that it keeps its variables in.
+FIRMWARE = (Path("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd"))
+
+
 @dataclass(frozen=True)
 class Image:
-    """What QEMU boots: files that are never written to; without initrd where the kernel needs none."""
+    """What QEMU boots: files that are never written to; without kernel the disk is booted by the firmware."""
 
-    kernel: Path
-    initrd: Path | None
     disk: Path
-    root: str = "root=/dev/vda rw"
+    kernel: Path | None = None
+    initrd: Path | None = None
 
 
 def base(machine, arch):
@@ -74,19 +77,19 @@ def disk(machine, arch, layers):
         initramfs.make(below / "root", below / "root/usr/bin/busybox", into / "initrd")
 
     made = cache.step(f"disk-{machine}", key, f"{machine}: disk", make)
-    return Image(below / "vmlinuz", made / "initrd", made / "disk.img")
+    return Image(made / "disk.img", below / "vmlinuz", made / "initrd")
 
 
 def built_by_bitbake(folder):
-    """The device as the layer built it: kernel and whole disk from BitBake's deploy folder.
+    """The device as the layer built it: the whole disk from BitBake's deploy folder, booted by UEFI.
 
     The image is totton-image-dev for qemuarm64, whose TOTTON_SSH_KEYS was the bench's
     public key: the tests come in by SSH.
     """
     found = sorted(folder.glob("totton-image-dev-*.wic.zst"))
-    if not found or not (folder / "Image").is_file():
+    if not found:
         raise cache.StepFailed(
-            f"TOTTON_DEVICE_IMAGE={folder}: no Image and totton-image-dev-*.wic.zst there; build them with "
+            f"TOTTON_DEVICE_IMAGE={folder}: no totton-image-dev-*.wic.zst there; build it with "
             "kas build kas.yml:meta-totton/conf/kas/qemuarm64.yml:meta-totton/conf/kas/development.yml"
         )
     archive = found[-1].resolve()
@@ -95,7 +98,7 @@ def built_by_bitbake(folder):
         cache.run_logged(["zstd", "-q", "-d", archive, "-o", into / "disk.img"], "disk-layer", "the layer's disk")
 
     made = cache.step("disk-layer", cache.digest(archive), "device: the layer's disk", make)
-    return Image((folder / "Image").resolve(), None, made / "disk.img", "root=PARTLABEL=APP ro rootwait")
+    return Image(made / "disk.img")
 
 
 def _device(key):

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from . import builder, cache, kvm
+from .image import FIRMWARE
 
 BOARD = ["-machine", "virt,gic-version=3", "-cpu", "cortex-a76"]
 # The device's clock counts instructions, 2 ns each (500 MIPS), and runs with the
@@ -74,10 +75,12 @@ class Machine:
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image.disk, self.folder / "disk.qcow2"],
             check=True,
         )
-        shutil.copy(image.kernel, self.folder / "vmlinuz")
-        if image.initrd:
+        if image.kernel:
+            shutil.copy(image.kernel, self.folder / "vmlinuz")
             shutil.copy(image.initrd, self.folder / "initrd")
-        (self.folder / "root").write_text(image.root)
+        else:
+            for number, flash in enumerate(FIRMWARE):
+                shutil.copy(flash, self.folder / f"flash{number}")
         (self.folder / "ssh-port").write_text(str(free_port()))
 
     @property
@@ -96,8 +99,7 @@ class Machine:
         end = "server=on" if self.name == "device" else "server=off,reconnect-ms=500"
         return [
             *machine, "-smp", "2", "-m", "1024", "-name", self.name, "-nodefaults", "-display", "none", "-no-user-config",
-            "-kernel", "vmlinuz", *(["-initrd", "initrd"] if (self.folder / "initrd").exists() else []),
-            "-append", f"console={serial} {(self.folder / 'root').read_text()} panic=-1 loglevel=4",
+            *self._boot(serial),
             "-drive", "file=disk.qcow2,if=virtio,format=qcow2,cache=unsafe",
             "-device", "virtio-rng-pci",
             "-netdev", f"user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22",
@@ -107,6 +109,12 @@ class Machine:
             "-chardev", "file,id=console,path=console.log,append=on", "-serial", "chardev:console",
             "-qmp", "unix:monitor,server=on,wait=off", "-pidfile", "pid",
         ]
+
+    def _boot(self, serial):
+        if (self.folder / "vmlinuz").exists():
+            return ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", f"console={serial} root=/dev/vda rw panic=-1 loglevel=4"]
+        # The disk says what else: loader, kernel, its command line.
+        return [word for number in range(len(FIRMWARE)) for word in ("-drive", f"if=pflash,unit={number},format=raw,file=flash{number}")]
 
     def _pc_command(self):
         cpu = kvm.cpu(self.folder / "vmlinuz", self.folder / "initrd")

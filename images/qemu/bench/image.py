@@ -17,10 +17,6 @@ from . import builder, cache, initramfs, modules, payload
 DISK_SIZE = "3G"
 
 
-# UEFI for QEMU's arm64 board, and the flash that it keeps its variables in.
-FIRMWARE = (Path("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd"))
-
-
 @dataclass(frozen=True)
 class Image:
     """What QEMU boots: files that are never written to; without kernel the disk is booted by the firmware."""

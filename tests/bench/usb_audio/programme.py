@@ -8,6 +8,11 @@ import signals
 LEAD = 2.0
 TAIL = 0.7
 
+# What snd-usb-audio has queued at most: 12 URBs, each as long as the feedback endpoint's
+# interval of 1 ms, in packets of the sound endpoint's interval (bInterval 4 and 3).
+QUEUED = 12e-3
+PACKET = 500e-6
+
 
 def silence(rate, seconds):
     return np.zeros((int(rate * seconds), 2), dtype="<i4")
@@ -51,3 +56,43 @@ def difference(recorded, played):
     if len(recorded) != len(played):
         return f"{len(recorded)} frames came, {len(played)} were played, alike as far as they go"
     return None
+
+
+def difference_of_ended(recorded, played, rate):
+    """In words, where the recording of a player that was ended is not as it must be; None: nowhere.
+
+    The computer takes its queued URBs back one by one (docs/virtual-cable.md). Until then every
+    bit is right; after it, of what was queued, packets may be missing. Those that still come are
+    whole and in order; but the recorder hands over whole periods, which cuts the last one short.
+    """
+    rest, queued = signals.sounding_part(recorded), signals.sounding_part(played)
+    intact = alike(rest, queued)
+    rest, queued = rest[intact:], queued[intact : intact + int(np.ceil(rate * QUEUED))]
+    lengths = []
+    while len(rest):
+        found = np.flatnonzero(np.all(queued == rest[0], axis=1))
+        if not len(found):
+            return f"after {intact} frames, and of then queued {lengths} missing and heard, {rest[0]} was not queued"
+        missing = int(found[0])
+        heard = alike(rest, queued[missing:])
+        lengths += [missing, heard]
+        rest, queued = rest[heard:], queued[missing + heard :]
+    broken = [frames for frames in lengths[:-1] if not are_whole_packets(frames, rate)]
+    if broken:
+        return f"after {intact} frames {lengths} frames are missing and heard in turn: {broken} are no whole packets"
+    print(f"{intact} frames without a gap; then missing and heard in turn: {lengths}")
+    return None
+
+
+def alike(these, those):
+    """How many frames are the same from the beginning on."""
+    shared = min(len(these), len(those))
+    differing = np.flatnonzero(np.any(these[:shared] != those[:shared], axis=1))
+    return int(differing[0]) if len(differing) else shared
+
+
+def are_whole_packets(frames, rate):
+    """Whether so many frames fill one packet or several."""
+    size = rate * PACKET
+    packets = round(frames / size)
+    return packets >= 1 and frames in (np.floor(packets * size), np.ceil(packets * size))

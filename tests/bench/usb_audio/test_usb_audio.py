@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import signals
 from eventually import eventually
-from programme import LEAD, TAIL, difference, noise, programme, silence
+from programme import LEAD, TAIL, difference, difference_of_ended, noise, programme, silence
 
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)
 
@@ -70,8 +70,9 @@ def test_a_player_that_ends_early_leaves_the_card_usable(host, box, tmp_path, si
     host.start_playing(file)
     host.machine.run(f"sleep {LEAD + 1.5}")
     host.end_player(signal)
-    recorded = signals.sounding_part(box.recorded(rate, tmp_path))
-    assert len(recorded) > rate // 2 and np.array_equal(recorded, signals.sounding_part(played)[: len(recorded)])
+    recorded = box.recorded(rate, tmp_path)
+    assert len(signals.sounding_part(recorded)) > rate // 2
+    assert difference_of_ended(recorded, played, rate) is None
     eventually("no stream", lambda: idle(box))
 
     again = programme(rate, 0.2)

@@ -7,7 +7,8 @@ from eventually import eventually
 from test_cable import page_loads, usb_network
 
 GADGET = "totton-audio-gadget"
-NO_UAC2 = "/etc/modprobe.d/bench-no-uac2.conf"
+# Not in /etc, which the product's images have read-only.
+NO_UAC2 = "/run/modprobe.d/bench-no-uac2.conf"
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def without_uac2(device, cable):
     """The kernel has no UAC2 function, as if its driver could not bind."""
     with cable.pulled():
         device.run("systemctl stop totton-audio-web gpu-upsampler totton-audio-gadget", timeout=180)
-        device.run(f"echo 'install usb_f_uac2 /bin/false' > {NO_UAC2} && modprobe -r usb_f_uac2")
+        device.run(f"mkdir -p /run/modprobe.d && echo 'install usb_f_uac2 /bin/false' > {NO_UAC2} && modprobe -r usb_f_uac2")
         device.run("systemctl start totton-audio-gadget gpu-upsampler totton-audio-web", timeout=180)
     yield
     with cable.pulled():

@@ -6,15 +6,21 @@ require totton-image.inc
 
 IMAGE_FEATURES += "ssh-server-openssh"
 
+# With what the tests run on the device and busybox has not, or not with the options wanted.
 IMAGE_INSTALL += "\
     alsa-utils \
+    bash \
+    coreutils \
     gdb \
     iproute2-ss \
     perf \
+    perl \
     procps \
     strace \
     systemd-analyze \
     usbutils \
+    util-linux-chrt \
+    util-linux-script \
 "
 
 # A file of public keys, one a line as in authorized_keys.

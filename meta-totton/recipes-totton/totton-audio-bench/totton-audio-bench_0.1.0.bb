@@ -50,7 +50,8 @@ do_install() {
 
 SYSTEMD_SERVICE:${PN} = "usbipd.service boot-efi.mount"
 FILES:${PN} = "/*"
-RDEPENDS:${PN} = "totton-audio-conf usbip-tools"
+# plug-here has the computer's network in a namespace, which busybox's ip cannot.
+RDEPENDS:${PN} = "iproute2-ip totton-audio-conf usbip-tools"
 # Recommended, since a kernel may have them built in.
 RRECOMMENDS:${PN} = "\
     kernel-module-cdc-ncm \

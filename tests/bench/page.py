@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -19,6 +20,15 @@ DESKTOP, PHONE = (1280, 1000), (400, 860)
 WIDTHS = (320, 360, 390, 412, 768, 1280)
 
 
+def is_open(tunnel, port):
+    """Whether the tunnel takes connections; RuntimeError if its process has ended."""
+    if tunnel.poll() is not None:
+        raise RuntimeError(f"the tunnel to the PC has ended with {tunnel.returncode}")
+    with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=10):
+        return True
+    return False
+
+
 @pytest.fixture(scope="module")
 def browser(env, pc, cable):
     """Chromium, all of whose traffic and name look-ups go through the PC."""
@@ -32,6 +42,8 @@ def browser(env, pc, cable):
         + ["-o", "ExitOnForwardFailure=yes", f"{network.username}@{network.address}"],
         stdin=subprocess.DEVNULL,
     )
+    # Chromium's first request would fail: it does not wait for its proxy.
+    eventually("the tunnel to the PC is open", lambda: is_open(tunnel, port))
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in (

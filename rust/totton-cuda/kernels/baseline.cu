@@ -16,6 +16,7 @@
 
 typedef struct {
     const double *input; /* HEADER, then [channel][block] */
+    double *control;     /* HEADER: what the next kernel reads of it */
     real *ring;          /* [channel][frames] */
     u32 block, frames;
 } take_arguments;
@@ -24,6 +25,7 @@ typedef struct {
 KERNEL(take, take_arguments) {
     EACH_THREAD {
         const u32 frame = BLOCK_X * THREADS + thread, channel = BLOCK_Y;
+        if (frame < HEADER && channel == 0) a.control[frame] = a.input[frame];
         if (frame < a.block) {
             a.ring[channel * a.frames + (u32)a.input[NEWEST] + frame] =
                 (real)a.input[HEADER + channel * a.block + frame];
@@ -32,7 +34,7 @@ KERNEL(take, take_arguments) {
 }
 
 typedef struct {
-    const double *input;
+    const double *control;
     const real *ring;
     real *work; /* [channel][N] */
     u32 block, frames, ratio;
@@ -42,7 +44,7 @@ typedef struct {
 KERNEL(stuff, stuff_arguments) {
     EACH_THREAD {
         const u32 at = BLOCK_X * THREADS + thread, channel = BLOCK_Y;
-        const u32 oldest = (u32)a.input[NEWEST] + a.block;
+        const u32 oldest = (u32)a.control[NEWEST] + a.block;
         const u32 frame = (oldest + at / a.ratio) % a.frames;
         const unsigned long long to = (unsigned long long)channel * a.frames * a.ratio + at;
         a.work[to] = at % a.ratio == 0 ? a.ring[channel * a.frames + frame] : (real)0;

@@ -6,8 +6,8 @@
  *
  *   window    input -> the last two blocks of each pair, N complex values
  *   (cuFFT)   forward, a transform for each pair
- *   store     -> the ring of input spectra, in the slot `newest`
- *   multiply  filter spectra times input spectra, summed over partitions
+ *   multiply  puts its result into the ring of input spectra, in the slot `newest`;
+ *             filter spectra times input spectra, summed over partitions
  *   sum       sums the chunks of the partitions, where there are several
  *   (cuFFT)   inverse, a transform for each pair and branch
  *   finish    the branches interleaved, the pairs parted, times the gain, as f64
@@ -46,6 +46,7 @@ INLINE real accept(double value) {
 
 typedef struct {
     const double *input;  /* HEADER, then [channel][block] */
+    double *control;      /* HEADER: what the kernels after this one read of it */
     complex_value *kept;  /* [pair][block]: the block before */
     complex_value *work;  /* [pair][N] */
     u32 block, channels;
@@ -55,6 +56,7 @@ typedef struct {
 KERNEL(window, window_arguments) {
     EACH_THREAD {
         const u32 frame = BLOCK_X * THREADS + thread, pair = BLOCK_Y;
+        if (frame < HEADER && pair == 0) a.control[frame] = a.input[frame];
         if (frame < a.block) {
             const double *first = a.input + HEADER + 2 * pair * a.block;
             complex_value *kept = a.kept + pair * a.block + frame;
@@ -71,35 +73,10 @@ KERNEL(window, window_arguments) {
 }
 
 typedef struct {
-    const double *input;
-    const complex_value *work; /* [pair][N] */
-    input_bin *ring;
-    u32 block, partitions;
-} store_arguments;
-
-/* Grid: block / THREADS rounded up, pairs. */
-KERNEL(store, store_arguments) {
-    EACH_THREAD {
-        const u32 bin = BLOCK_X * THREADS + thread, pair = BLOCK_Y, length = 2 * a.block;
-        if (bin < a.block) {
-            const complex_value *work = a.work + pair * length;
-            const complex_value value = work[bin];
-            const complex_value mirror = work[bin == 0 ? a.block : length - bin];
-            const u32 tile = bin / LANES, slot = (u32)a.input[NEWEST];
-            const u32 row = (pair * (a.block / LANES) + tile) * a.partitions + slot;
-            input_bin *to = a.ring + (unsigned long long)row * LANES + bin % LANES;
-            to->re = value.re;
-            to->im = value.im;
-            to->mirror_re = mirror.re;
-            to->mirror_im = mirror.im;
-        }
-    }
-}
-
-typedef struct {
-    const double *input;
+    const double *control;
     const complex_value *filter;
-    const input_bin *ring;
+    const complex_value *work; /* [pair][N]: the newest spectra */
+    input_bin *ring;
     complex_value *sums;
     u32 block, partitions, branches, pairs;
     u32 chunk; /* partitions of a chunk */
@@ -120,6 +97,18 @@ INLINE real sum_of_warps(const real *value, u32 stride) {
            ((value[4 * stride] + value[5 * stride]) + (value[6 * stride] + value[7 * stride]));
 }
 
+/* Puts a lane's newest bin and its mirror image into the ring. Each group of branches
+ * does it, with the same values: a thread reads what it wrote itself. */
+INLINE void store_newest(const multiply_arguments *a, input_bin *to, u32 bin, u32 pair) {
+    const u32 length = 2 * a->block;
+    const complex_value *work = a->work + pair * length;
+    const complex_value value = work[bin], mirror = work[bin == 0 ? a->block : length - bin];
+    to->re = value.re;
+    to->im = value.im;
+    to->mirror_re = mirror.re;
+    to->mirror_im = mirror.im;
+}
+
 /* Sums `width` branches of one tile over one chunk of the partitions. */
 INLINE void multiply_tile(const multiply_arguments *a, const int width, u32 thread, u32 tile,
                           u32 group, u32 pair, u32 chunk, real *shared) {
@@ -129,21 +118,26 @@ INLINE void multiply_tile(const multiply_arguments *a, const int width, u32 thre
     const complex_value *filter =
         a->filter +
         ((unsigned long long)(group * tiles + tile) * a->partitions + first) * width * LANES + lane;
-    const input_bin *ring =
+    input_bin *ring =
         a->ring + (unsigned long long)(pair * tiles + tile) * a->partitions * LANES + lane;
     const int edge = tile == 0 && lane == 0;
-    u32 slot = (u32)a->input[NEWEST] + first;
+    u32 slot = (u32)a->control[NEWEST] + first;
     real sums[WIDEST][4];
     UNROLL
     for (int branch = 0; branch < width; branch++) {
         sums[branch][0] = sums[branch][1] = sums[branch][2] = sums[branch][3] = (real)0;
     }
+    if (first == 0) {
+        store_newest(a, ring + (unsigned long long)slot * LANES, tile * LANES + lane, pair);
+    }
+    /* Two at a time: more bytes are under way. */
+    UNROLL_TWICE
     for (u32 partition = first; partition < end; partition += WARPS) {
-        slot = slot < a->partitions ? slot : slot % a->partitions;
+        slot = slot < a->partitions ? slot : slot - a->partitions;
         const input_bin x = ring[(unsigned long long)slot * LANES];
         UNROLL
         for (int branch = 0; branch < width; branch++) {
-            const complex_value h = filter[branch * LANES];
+            const complex_value h = READ_ONCE(filter + branch * LANES);
             const real im = edge ? (real)0 : h.im;
             /* The mirror image meets the conjugate; at the edge, bin N / 2. */
             const real mirror = edge ? h.im : h.re;
@@ -227,7 +221,7 @@ KERNEL(sum, sum_arguments) {
 }
 
 typedef struct {
-    const double *input;
+    const double *control;
     const complex_value *work; /* [pair][branch][N] */
     double *output;            /* [channel][block * branches] */
     u32 block, branches, channels;
@@ -255,7 +249,7 @@ KERNEL(finish, finish_arguments) {
         for (u32 item = thread; item < items; item += THREADS) {
             const u32 frame = item / a.branches, branch = item % a.branches;
             const u32 frames = a.block * a.branches, at = start * a.branches + item;
-            const double from = a.input[GAIN_FROM], to = a.input[GAIN_TO];
+            const double from = a.control[GAIN_FROM], to = a.control[GAIN_TO];
             const double part = (double)(at + 1) / (double)frames;
             /* The last frame has the new gain to the bit, and so has every one that does not ramp. */
             const double gain = from == to || at + 1 == frames ? to : from + (to - from) * part;

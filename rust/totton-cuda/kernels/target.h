@@ -30,6 +30,7 @@ typedef unsigned int u32;
 #define INLINE static __device__ __forceinline__
 #define SHARED __shared__
 #define UNROLL _Pragma("unroll")
+#define UNROLL_TWICE _Pragma("unroll 2")
 #define EACH_THREAD for (u32 thread = threadIdx.x, once = 1; once; once = 0)
 #define BARRIER __syncthreads()
 #define BLOCK_X blockIdx.x
@@ -45,6 +46,7 @@ typedef unsigned int u32;
 #define INLINE static inline __attribute__((always_inline))
 #define SHARED
 #define UNROLL
+#define UNROLL_TWICE
 #define EACH_THREAD for (u32 thread = 0; thread < THREADS; thread++)
 #define BARRIER
 #define BLOCK_X block_x
@@ -65,6 +67,21 @@ typedef unsigned int u32;
 typedef struct ALIGNED(2 * sizeof(real)) {
     real re, im;
 } complex_value;
+
+/* A value that is not needed again before the next block: it may leave the caches first. */
+#ifdef __CUDACC__
+INLINE complex_value READ_ONCE(const complex_value *from) {
+#ifdef REAL64
+    const double2 value = __ldcs((const double2 *)from);
+#else
+    const float2 value = __ldcs((const float2 *)from);
+#endif
+    const complex_value result = {value.x, value.y};
+    return result;
+}
+#else
+#define READ_ONCE(from) (*(from))
+#endif
 
 /* A bin of the input and its mirror image, `N - bin`. */
 typedef struct ALIGNED(16) {

@@ -58,8 +58,9 @@ impl<D: Device> Baseline<D> {
         let ring = device.allocate(channels * frames * real, Place::Device)?;
         let work = device.allocate(channels * length * real, Place::Device)?;
         let product = device.allocate(channels * bins * 2 * real, Place::Device)?;
-        let input = device.allocate((HEADER + channels * block) * 8, Place::ToDevice)?;
-        let output = device.allocate(channels * count * 8, Place::FromDevice)?;
+        let input = device.allocate((HEADER + channels * block) * 8, Place::Shared)?;
+        let control = device.allocate(HEADER * 8, Place::Device)?;
+        let output = device.allocate(channels * count * 8, Place::Shared)?;
         let plan = |direction| Transform { direction, length, batch: channels, precision };
         let forward = device.plan(plan(Direction::RealForward))?;
         let inverse = device.plan(plan(Direction::RealInverse))?;
@@ -70,19 +71,17 @@ impl<D: Device> Baseline<D> {
             Step::Launch(Launch::new(kernel, precision, grid, addresses, numbers))
         };
         let steps = vec![
-            Step::Fetch(input),
-            launch(Kernel::Take, block, &[at(input), at(ring)], &[block, frames]),
+            launch(Kernel::Take, block, &[at(input), at(control), at(ring)], &[block, frames]),
             launch(
                 Kernel::Stuff,
                 length,
-                &[at(input), at(ring), at(work)],
+                &[at(control), at(ring), at(work)],
                 &[block, frames, ratio],
             ),
             Step::Transform { plan: forward, from: work, to: product },
             launch(Kernel::Product, bins, &[at(spectra), at(product)], &[bins]),
             Step::Transform { plan: inverse, from: product, to: work },
             launch(Kernel::Keep, count, &[at(work), at(output)], &[length, count]),
-            Step::Deliver(output),
         ];
         let program = device.prepare(steps)?;
         Ok(Self { device, input, output, program, block, ratio, frames, next: 0 })

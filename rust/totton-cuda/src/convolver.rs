@@ -16,6 +16,10 @@ use crate::{Error, spectra};
 
 /// How long the device is asked again and again before the asking thread sleeps.
 const EAGER: Duration = Duration::from_micros(40);
+/// How often [`Convolver::submit_multiply`] runs the multiply kernel: what a launch costs
+/// is not its time.
+pub const MULTIPLIES: usize = 10;
+
 /// How long it sleeps between two questions.
 const NAP: Duration = Duration::from_micros(50);
 
@@ -63,9 +67,9 @@ impl<D: Device> Convolver<D> {
         let kept = device.allocate(shape.pairs * block * complex, Place::Device)?;
         let work = device.allocate(shape.pairs * shape.length() * complex, Place::Device)?;
         let sums = device.allocate(shape.chunks * shape.sum_values() * complex, Place::Device)?;
-        let input = device.allocate((HEADER + channels * block) * samples, Place::ToDevice)?;
-        let output =
-            device.allocate(channels * block * shape.branches * samples, Place::FromDevice)?;
+        let input = device.allocate((HEADER + channels * block) * samples, Place::Shared)?;
+        let control = device.allocate(HEADER * samples, Place::Device)?;
+        let output = device.allocate(channels * block * shape.branches * samples, Place::Shared)?;
 
         let transform =
             |direction, batch| Transform { direction, length: shape.length(), batch, precision };
@@ -80,19 +84,17 @@ impl<D: Device> Convolver<D> {
         let multiply = launch(
             Kernel::multiply(shape.width),
             [shape.tiles(), shape.groups() * shape.pairs, shape.chunks],
-            &[at(input), at(spectra), at(ring), at(sums)],
+            &[at(control), at(spectra), at(work), at(ring), at(sums)],
             &[block, shape.partitions, shape.branches, shape.pairs, shape.chunk],
         );
         let mut steps = vec![
-            Step::Fetch(input),
-            launch(Kernel::Window, frames, &[at(input), at(kept), at(work)], &[block, channels]),
-            Step::Transform { plan: forward, from: work, to: work },
             launch(
-                Kernel::Store,
+                Kernel::Window,
                 frames,
-                &[at(input), at(work), at(ring)],
-                &[block, shape.partitions],
+                &[at(input), at(control), at(kept), at(work)],
+                &[block, channels],
             ),
+            Step::Transform { plan: forward, from: work, to: work },
             multiply.clone(),
         ];
         if shape.chunks > 1 {
@@ -105,14 +107,13 @@ impl<D: Device> Convolver<D> {
             launch(
                 Kernel::Finish,
                 [block / FRAMES, shape.pairs, 1],
-                &[at(input), at(sums), at(output)],
+                &[at(control), at(sums), at(output)],
                 &[block, shape.branches, channels],
             ),
-            Step::Deliver(output),
         ]);
         let block = device.prepare(steps)?;
         let clear = device.prepare(vec![Step::Clear(ring), Step::Clear(kept)])?;
-        let multiply = device.prepare(vec![multiply])?;
+        let multiply = device.prepare(vec![multiply; MULTIPLIES])?;
         Ok(Self {
             device,
             shape,
@@ -209,7 +210,7 @@ impl<D: Device> Convolver<D> {
         self.wait(limit)
     }
 
-    /// Starts the multiply kernel alone, for measurements.
+    /// Starts the multiply kernel alone, [`MULTIPLIES`] times, for measurements.
     ///
     /// # Errors
     /// As [`Convolver::submit`].

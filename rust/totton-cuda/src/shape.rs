@@ -15,6 +15,9 @@ const LONGEST_SUM: usize = 32;
 /// Partitions of a chunk, at least: each chunk costs the traffic of four of them.
 const LEAST_CHUNK: usize = 32;
 
+/// So many partitions are one chunk: to sum several takes longer than what they save.
+const UNDIVIDED: usize = 64;
+
 /// Thread blocks of the multiply kernel that a multiprocessor holds at once.
 const RESIDENT: usize = 4;
 
@@ -64,10 +67,11 @@ impl Shape {
         let (branches, pairs) = (filter.ratio(), channels.div_ceil(2));
         let partitions = filter.taps().len().div_ceil(branches).div_ceil(block);
         let width = branches.min(widest(precision));
-        // As many chunks as fill the device, or as keep the sums short.
+        // As many chunks as the device holds at once, or as keep the sums short: a few
+        // thread blocks that come after all the others leave most of it idle.
         let at_once = block / LANES * (branches / width) * pairs;
-        let to_fill = (processors * RESIDENT).div_ceil(at_once);
-        let chunk = partitions.div_ceil(to_fill).clamp(LEAST_CHUNK, LONGEST_SUM * WARPS);
+        let to_fill = if partitions <= UNDIVIDED { 1 } else { processors * RESIDENT / at_once };
+        let chunk = partitions.div_ceil(to_fill.max(1)).clamp(LEAST_CHUNK, LONGEST_SUM * WARPS);
         let chunk = chunk.next_multiple_of(WARPS);
         let chunks = partitions.div_ceil(chunk);
         Ok(Self { channels, pairs, block, branches, partitions, width, chunk, chunks, precision })
@@ -128,5 +132,17 @@ impl Shape {
         self.filter_bytes()
             + self.ring_bytes()
             + self.chunks * self.sum_values() * self.complex_bytes()
+    }
+
+    /// Bytes that the other steps must move for each block, when nothing stays in a
+    /// cache: four times the window of the input (made, transformed, stored), three times
+    /// the sums (transformed, interleaved), the chunks where there are several, and the
+    /// samples themselves.
+    #[must_use]
+    pub fn other_bytes(&self) -> usize {
+        let chunks = if self.chunks > 1 { self.chunks + 1 } else { 0 };
+        let samples = self.channels * self.block * (1 + self.branches) * size_of::<f64>();
+        let spectra = 4 * self.pairs * self.length() + (3 + chunks) * self.sum_values();
+        spectra * self.complex_bytes() + samples
     }
 }

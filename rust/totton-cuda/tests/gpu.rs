@@ -6,6 +6,7 @@
 // A measurement that cannot be made has nothing better to do than to stop.
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod parity;
 
 use totton_cuda::device::cuda::{CudaDevice, library};
@@ -20,6 +21,11 @@ fn main() {
             println!("{found}");
             run();
             println!("the GPU gives what the CPU engine gives in every shape");
+            let (before, during) = faults::take_over_and_back();
+            println!(
+                "three faults on order, each in the middle of a stream: the CPU rendered {during} \
+                 blocks, the GPU {before} and the ones after; every block was exact"
+            );
         }
     }
 }
@@ -39,20 +45,29 @@ fn run() {
         );
     };
     parity::every_shape(open, &BLOCKS, print).unwrap();
-    // The filters that the product is for.
+    let check = |filter: &totton_dsp::Filter, block, precision| {
+        let blocks = filter.taps().len() / filter.ratio() / block + 4;
+        let device = open(precision).unwrap();
+        let (error, shape) =
+            parity::error_at_the_end(device, filter, 2, block, precision, blocks, 4).unwrap();
+        print(&shape, error);
+        assert!(error <= parity::bound(precision), "block {block}: {error:.1}");
+    };
+    // The filters that the product is for, and the longest ones; of the latter one whose
+    // every tap matters.
     for (taps, phase) in
         [(640_000, Phase::Minimum), (640_000, Phase::Linear), (2_000_000, Phase::Minimum)]
     {
         let filter = parity::designed(16, taps, phase);
         for block in [64, 1024, 16_384] {
-            for precision in [Precision::F32, Precision::F64] {
-                let blocks = (taps / 16 / block + 3).min(300);
-                let device = open(precision).unwrap();
-                let (error, shape) =
-                    parity::error_dbfs(device, &filter, 2, block, precision, blocks).unwrap();
-                print(&shape, error);
-                assert!(error <= parity::bound(precision), "{taps} {phase} {block}: {error:.1}");
-            }
+            check(&filter, block, Precision::F32);
+            check(&filter, block, Precision::F64);
+        }
+    }
+    for filter in [parity::designed(16, 16_000_000, Phase::Linear), parity::flat(16, 16_000_000)] {
+        for block in [1024, 16_384] {
+            check(&filter, block, Precision::F32);
+            check(&filter, block, Precision::F64);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! An NVIDIA GPU, through the driver and cuFFT, both opened when they are asked for.
 //!
-//! A program is captured from a stream once and then launched as a graph. On a GPU
-//! with memory of its own a staged buffer is a pinned one here and another there, with
-//! a copy between them in the graph; on an integrated GPU both are the same memory.
+//! A program is captured from a stream once and then launched as a graph. Shared memory
+//! is pinned and mapped.
 //!
 //! - [`library`]: is everything there?
 //! - `fft`: the transforms, by cuFFT
@@ -70,10 +69,9 @@ fn driver<T>(call: &'static str, result: Result<T, DriverError>) -> Result<T, Er
 }
 
 struct Memory {
-    place: Place,
     bytes: usize,
     device: sys::CUdeviceptr,
-    /// Pinned; null for [`Place::Device`].
+    /// Pinned and mapped; null for [`Place::Device`].
     host: *mut c_void,
 }
 
@@ -112,8 +110,6 @@ impl CudaDevice {
         use sys::CUdevice_attribute_enum as Attribute;
         let attribute = |attribute| driver("cuDeviceGetAttribute", context.attribute(attribute));
         let processors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-        let integrated = attribute(Attribute::CU_DEVICE_ATTRIBUTE_INTEGRATED)? != 0
-            && attribute(Attribute::CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY)? != 0;
         let stream = driver("cuStreamCreate", context.new_stream())?;
         let event = || {
             let flags = sys::CUevent_flags_enum::CU_EVENT_DEFAULT;
@@ -123,7 +119,6 @@ impl CudaDevice {
             description: Description {
                 name: format!("{name}, {found}"),
                 processors: processors.max(1) as usize,
-                integrated,
             },
             capability: (major, minor),
             done: event()?,
@@ -194,22 +189,6 @@ impl CudaDevice {
         let stream = self.stream.cu_stream();
         let memory = |buffer: &Buffer| &self.memories[buffer.0];
         match step {
-            Step::Fetch(buffer) | Step::Deliver(buffer) => {
-                let Memory { place, bytes, device, host } = memory(buffer);
-                if self.description.integrated {
-                    return Ok(()); // one memory
-                }
-                // SAFETY: both sides have so many bytes and live as long as the device;
-                // `staged` keeps the processor away while a program is under way.
-                let copied = unsafe {
-                    if *place == Place::ToDevice {
-                        sys::cuMemcpyHtoDAsync_v2(*device, *host, *bytes, stream)
-                    } else {
-                        sys::cuMemcpyDtoHAsync_v2(*host, *device, *bytes, stream)
-                    }
-                };
-                driver("cuMemcpyAsync", copied.result())
-            }
             Step::Clear(buffer) => {
                 let Memory { bytes, device, .. } = memory(buffer);
                 // SAFETY: the buffer has so many bytes.
@@ -249,6 +228,28 @@ impl CudaDevice {
         }
     }
 
+    /// Does one step by itself and waits for it, for measurements: the time that the GPU
+    /// spent on it. A copy within a graph is slower than one without.
+    ///
+    /// # Errors
+    /// When the device fails, or [`Error::Order`] while a program is under way.
+    pub fn time_step(&mut self, step: &Step) -> Result<std::time::Duration, Error> {
+        if self.under_way {
+            return Err(Error::Order("a step while a program is under way"));
+        }
+        driver("cuCtxSetCurrent", self.context.bind_to_thread())?;
+        self.settle()?;
+        let stream = self.stream.cu_stream();
+        // SAFETY: events and stream live as long as the device.
+        unsafe {
+            driver("cuEventRecord", result::event::record(self.began, stream))?;
+            self.enqueue(step)?;
+            driver("cuEventRecord", result::event::record(self.done, stream))?;
+        }
+        driver("cuStreamSynchronize", self.stream.synchronize())?;
+        self.time_on_device()
+    }
+
     /// Time that the GPU itself spent on the last program, once it is done.
     ///
     /// # Errors
@@ -268,33 +269,30 @@ impl Device for CudaDevice {
 
     fn allocate(&mut self, bytes: usize, place: Place) -> Result<Buffer, Error> {
         driver("cuCtxSetCurrent", self.context.bind_to_thread())?;
-        let mut memory = Memory { place, bytes, device: 0, host: std::ptr::null_mut() };
-        let mapped = self.description.integrated;
-        if place != Place::Device {
-            let flags = if mapped { sys::CU_MEMHOSTALLOC_DEVICEMAP } else { 0 };
-            // SAFETY: the memory is made zero at once.
-            memory.host = unsafe {
-                let host = driver("cuMemHostAlloc", result::malloc_host(bytes, flags))?;
-                std::ptr::write_bytes(host.cast::<u8>(), 0, bytes);
-                host
-            };
-        }
-        // Before anything else can fail, so that it is freed in any case.
-        self.memories.push(memory);
-        let index = self.memories.len() - 1;
+        // In the list before anything else can fail, so that it is freed in any case.
+        let index = self.memories.len();
+        self.memories.push(Memory { bytes, device: 0, host: std::ptr::null_mut() });
         let memory = &mut self.memories[index];
-        if place != Place::Device && mapped {
-            // SAFETY: the memory was allocated to be mapped.
-            let found = unsafe {
-                sys::cuMemHostGetDevicePointer_v2(&raw mut memory.device, memory.host, 0).result()
-            };
-            driver("cuMemHostGetDevicePointer", found)?;
-        } else {
-            // SAFETY: the memory is made zero at once.
-            memory.device = driver("cuMemAlloc", unsafe { result::malloc_sync(bytes) })?;
-            // SAFETY: it has so many bytes.
-            driver("cuMemsetD8", unsafe { result::memset_d8_sync(memory.device, 0, bytes) })?;
-            self.unsettled = true;
+        match place {
+            Place::Shared => {
+                // SAFETY: the memory is made zero at once; it was allocated to be mapped.
+                unsafe {
+                    let host = result::malloc_host(bytes, sys::CU_MEMHOSTALLOC_DEVICEMAP);
+                    memory.host = driver("cuMemHostAlloc", host)?;
+                    std::ptr::write_bytes(memory.host.cast::<u8>(), 0, bytes);
+                    let found =
+                        sys::cuMemHostGetDevicePointer_v2(&raw mut memory.device, memory.host, 0);
+                    driver("cuMemHostGetDevicePointer", found.result())?;
+                }
+            }
+            Place::Device => {
+                // SAFETY: the memory is made zero at once; it has so many bytes.
+                unsafe {
+                    memory.device = driver("cuMemAlloc", result::malloc_sync(bytes))?;
+                    driver("cuMemsetD8", result::memset_d8_sync(memory.device, 0, bytes))?;
+                }
+                self.unsettled = true;
+            }
         }
         Ok(Buffer(index))
     }
@@ -321,7 +319,7 @@ impl Device for CudaDevice {
         }
         let memory = &self.memories[buffer.0];
         if memory.host.is_null() {
-            return Err(Error::Order("a buffer without a host side"));
+            return Err(Error::Order("a buffer that is not shared"));
         }
         let count = memory.bytes / size_of::<f64>();
         // SAFETY: pinned memory of so many initialised bytes, on a page; nothing is
@@ -419,9 +417,7 @@ impl Drop for CudaDevice {
             for memory in self.memories.drain(..) {
                 if !memory.host.is_null() {
                     let _ = result::free_host(memory.host);
-                }
-                let mapped = !memory.host.is_null() && self.description.integrated;
-                if memory.device != 0 && !mapped {
+                } else if memory.device != 0 {
                     let _ = result::free_sync(memory.device);
                 }
             }

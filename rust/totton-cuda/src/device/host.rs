@@ -113,8 +113,6 @@ struct Memory {
     place: Place,
     bytes: usize,
     device: Vec<Cell>,
-    /// The processor's side, apart from the device's as on a discrete GPU.
-    host: Vec<f64>,
 }
 
 /// What a submission has come to.
@@ -152,7 +150,7 @@ impl HostDevice {
         }
         let name = "the processor in a GPU's place".to_owned();
         Ok(Self {
-            description: Description { name, processors, integrated: false },
+            description: Description { name, processors },
             orders,
             memories: vec![],
             plans: vec![],
@@ -164,18 +162,6 @@ impl HostDevice {
 
     fn run(&mut self, step: &Step) {
         match step {
-            Step::Fetch(buffer) => {
-                let memory = &mut self.memories[buffer.0];
-                for (to, from) in memory.device.iter_mut().zip(memory.host.chunks(2)) {
-                    to.0[..from.len()].copy_from_slice(from);
-                }
-            }
-            Step::Deliver(buffer) => {
-                let memory = &mut self.memories[buffer.0];
-                for (from, to) in memory.device.iter().zip(memory.host.chunks_mut(2)) {
-                    to.copy_from_slice(&from.0[..to.len()]);
-                }
-            }
             Step::Clear(buffer) => self.memories[buffer.0].device.fill(Cell([0.0; 2])),
             Step::Copy { from, to } => {
                 // In place: launches know the address.
@@ -267,9 +253,8 @@ impl Device for HostDevice {
     }
 
     fn allocate(&mut self, bytes: usize, place: Place) -> Result<Buffer, Error> {
-        let host = if place == Place::Device { 0 } else { bytes / size_of::<f64>() };
         let device = vec![Cell([0.0; 2]); bytes.div_ceil(size_of::<Cell>())];
-        self.memories.push(Memory { place, bytes, device, host: vec![0.0; host] });
+        self.memories.push(Memory { place, bytes, device });
         Ok(Buffer(self.memories.len() - 1))
     }
 
@@ -293,8 +278,14 @@ impl Device for HostDevice {
     fn staged(&mut self, buffer: Buffer) -> Result<&mut [f64], Error> {
         let memory = &mut self.memories[buffer.0];
         match (&self.under, memory.place) {
-            (Under::Nothing, Place::ToDevice | Place::FromDevice) => Ok(&mut memory.host),
-            (Under::Nothing, Place::Device) => Err(Error::Order("a buffer without a host side")),
+            (Under::Nothing, Place::Shared) => {
+                let count = memory.bytes / size_of::<f64>();
+                // SAFETY: so many initialised numbers, and the borrow is exclusive.
+                Ok(unsafe {
+                    std::slice::from_raw_parts_mut(memory.device.as_mut_ptr().cast(), count)
+                })
+            }
+            (Under::Nothing, Place::Device) => Err(Error::Order("a buffer that is not shared")),
             _ => Err(Error::Order("a look at a buffer while a program is under way")),
         }
     }

@@ -58,15 +58,14 @@ macro_rules! kernels {
 }
 
 kernels! {
-    Window, "window", 3, 2;
-    Store, "store", 3, 2;
-    Multiply1, "multiply_1", 4, 5;
-    Multiply2, "multiply_2", 4, 5;
-    Multiply4, "multiply_4", 4, 5;
-    Multiply8, "multiply_8", 4, 5;
+    Window, "window", 4, 2;
+    Multiply1, "multiply_1", 5, 5;
+    Multiply2, "multiply_2", 5, 5;
+    Multiply4, "multiply_4", 5, 5;
+    Multiply8, "multiply_8", 5, 5;
     Sum, "sum", 1, 2;
     Finish, "finish", 3, 3;
-    Take, "take", 2, 2;
+    Take, "take", 3, 2;
     Stuff, "stuff", 3, 3;
     Product, "product", 2, 1;
     Keep, "keep", 2, 2;

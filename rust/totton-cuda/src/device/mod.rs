@@ -20,15 +20,14 @@ pub use launch::{Kernel, Launch};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffer(pub(crate) usize);
 
-/// Where memory is, and which way its content goes.
+/// Where memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// On the device; the processor only writes it beforehand.
     Device,
-    /// Written by the processor ahead of each submission, read by kernels.
-    ToDevice,
-    /// Written by kernels, read by the processor after each submission.
-    FromDevice,
+    /// The processor's, where kernels read and write it themselves: a copy to the device
+    /// and back takes longer than they do, on a GPU with memory of its own too.
+    Shared,
 }
 
 /// What a transform does; none scales.
@@ -58,10 +57,6 @@ pub struct Plan(pub(crate) usize);
 /// One step of a program.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// A [`Place::ToDevice`] buffer becomes what the processor wrote.
-    Fetch(Buffer),
-    /// The processor's side of a [`Place::FromDevice`] buffer becomes what kernels wrote.
-    Deliver(Buffer),
     /// A buffer becomes all zeros.
     Clear(Buffer),
     Launch(Launch),
@@ -88,8 +83,6 @@ pub struct Description {
     pub name: String,
     /// Multiprocessors.
     pub processors: usize,
-    /// Whether it shares the processor's memory, as a Jetson does.
-    pub integrated: bool,
 }
 
 /// A device that computes programs, one at a time, while the processor goes on.
@@ -115,7 +108,7 @@ pub trait Device {
     /// When the device fails, or when they do not fit.
     fn write(&mut self, buffer: Buffer, at: usize, bytes: &[u8]) -> Result<(), Error>;
 
-    /// The processor's side of a [`Place::ToDevice`] or [`Place::FromDevice`] buffer.
+    /// A [`Place::Shared`] buffer.
     ///
     /// # Errors
     /// [`Error::Order`] while a program is under way, or for another place.

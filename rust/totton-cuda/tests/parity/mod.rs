@@ -46,11 +46,17 @@ pub fn flat(ratio: u32, taps: usize) -> Filter {
     Filter::new(44_100, ratio, Phase::Unknown, origin, taps).unwrap()
 }
 
+fn slices(channels: &[Vec<f64>]) -> Vec<&[f64]> {
+    channels.iter().map(Vec::as_slice).collect()
+}
+
+fn slices_mut(channels: &mut [Vec<f64>]) -> Vec<&mut [f64]> {
+    channels.iter_mut().map(Vec::as_mut_slice).collect()
+}
+
 /// One block through an engine.
 pub fn process(engine: &mut dyn Engine, input: &[Vec<f64>], output: &mut [Vec<f64>]) {
-    let input: Vec<&[f64]> = input.iter().map(Vec::as_slice).collect();
-    let mut output: Vec<&mut [f64]> = output.iter_mut().map(Vec::as_mut_slice).collect();
-    engine.process(&input, &mut output);
+    engine.process(&slices(input), &mut slices_mut(output));
 }
 
 /// RMS of the difference over some blocks of noise, in dBFS, and the shape.
@@ -62,6 +68,19 @@ pub fn error_dbfs<D: Device>(
     precision: Precision,
     blocks: usize,
 ) -> Result<(f64, Shape), Error> {
+    error_at_the_end(device, filter, channels, block, precision, blocks, blocks)
+}
+
+/// The same over the last `compared` blocks: with the others a long filter fills up.
+pub fn error_at_the_end<D: Device>(
+    device: D,
+    filter: &Filter,
+    channels: usize,
+    block: usize,
+    precision: Precision,
+    blocks: usize,
+    compared: usize,
+) -> Result<(f64, Shape), Error> {
     let mut reference = CpuEngine::new(filter, channels, block, Precision::F64).unwrap();
     let mut convolver = Convolver::new(device, filter, channels, block, precision)?;
     let frames = block * filter.ratio();
@@ -71,9 +90,13 @@ pub fn error_dbfs<D: Device>(
     for number in 0..blocks {
         let input: Vec<_> =
             (0..channels).map(|c| noise((number * 64 + c) as u64 + 1, block)).collect();
-        process(&mut reference, &input, &mut wanted);
+        reference.listen(&slices(&input));
         convolver.submit(&input)?;
         convolver.wait(LIMIT)?;
+        if number + compared < blocks {
+            continue;
+        }
+        reference.render(&mut slices_mut(&mut wanted));
         convolver.collect(&mut found)?;
         for (found, wanted) in found.iter().flatten().zip(wanted.iter().flatten()) {
             sum += (found - wanted) * (found - wanted);

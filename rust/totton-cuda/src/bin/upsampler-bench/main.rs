@@ -43,6 +43,9 @@ struct Arguments {
     /// Blocks that are timed, for each line.
     #[arg(long, default_value_t = 10_000)]
     count: usize,
+    /// Blocks ahead of those that are timed: clocks rise, the filter fills.
+    #[arg(long, default_value_t = 200)]
+    warm_up: usize,
     /// Blocks of the baseline that are timed; 0 leaves it out.
     #[arg(long, default_value_t = 200)]
     baseline: usize,
@@ -103,6 +106,7 @@ fn run(arguments: &Arguments, found: library::Found) -> Result<(), totton_cuda::
                     precision,
                     rate: arguments.rate,
                     count: arguments.count,
+                    warm_up: arguments.warm_up,
                     baseline: arguments.baseline,
                 };
                 table.line(&job, &measure(&job)?);

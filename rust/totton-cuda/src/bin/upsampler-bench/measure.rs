@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use totton_cuda::Error;
 use totton_cuda::baseline::Baseline;
+use totton_cuda::convolver::{Convolver, MULTIPLIES};
 use totton_cuda::device::cuda::CudaDevice;
-use totton_cuda::{Convolver, Error};
 use totton_dsp::{Filter, Origin, Phase, Precision};
+
+use crate::copy;
 
 const CHANNELS: usize = 2;
 const LIMIT: Duration = Duration::from_secs(10);
-/// Blocks ahead of those that are timed: clocks rise, the ring fills.
-const WARM_UP: usize = 200;
 /// Launches of the multiply kernel alone.
 const ALONE: usize = 200;
 
@@ -23,6 +24,8 @@ pub struct Job<'a> {
     /// Of the input, in Hz.
     pub rate: u32,
     pub count: usize,
+    /// Blocks ahead of those that are timed.
+    pub warm_up: usize,
     /// Blocks of the baseline; 0: none.
     pub baseline: usize,
 }
@@ -31,10 +34,16 @@ pub struct Job<'a> {
 pub struct Measurement {
     /// Of the blocks, from handing in to having, sorted.
     pub times: Vec<Duration>,
+    /// Of the blocks, as the device tells it: the median.
+    pub on_device: Duration,
+    /// Of a block of this size of which nothing is computed: the median.
+    pub empty: Duration,
     /// Of the multiply kernel alone, on the device: the median.
     pub multiply: Duration,
     /// Bytes that it must move.
     pub multiply_bytes: usize,
+    /// Bytes that all the other steps must move.
+    pub other_bytes: usize,
     /// Floating-point operations of a block: multiply kernel and transforms.
     pub operations: f64,
     /// Of the baseline: the median.
@@ -75,32 +84,35 @@ pub fn wait(mut is_done: impl FnMut() -> Result<bool, Error>) -> Result<(), Erro
 
 /// Measures one line.
 pub fn measure(job: &Job) -> Result<Measurement, Error> {
-    let Job { filter, block, precision, count, .. } = *job;
+    let Job { filter, block, precision, count, warm_up, .. } = *job;
     let input = vec![noise(block); CHANNELS];
     let mut output = vec![vec![0.0; block * filter.ratio()]; CHANNELS];
 
     let open = || CudaDevice::open(job.device, precision);
     let mut convolver = Convolver::new(open()?, filter, CHANNELS, block, precision)?;
     let mut times = Vec::with_capacity(count);
-    for number in 0..WARM_UP + count {
+    let mut on_device = Vec::with_capacity(count);
+    for number in 0..warm_up + count {
         let started = Instant::now();
         convolver.submit(&input)?;
         wait(|| convolver.is_done())?;
         convolver.collect(&mut output)?;
-        if number >= WARM_UP {
-            times.push(started.elapsed());
+        let elapsed = started.elapsed();
+        if number >= warm_up {
+            times.push(elapsed);
+            on_device.push(convolver.device().time_on_device()?);
         }
     }
     times.sort();
+    on_device.sort();
     let mut alone = vec![];
     for _ in 0..ALONE {
         convolver.submit_multiply()?;
         wait(|| convolver.is_done())?;
-        alone.push(convolver.device().time_on_device()?);
+        alone.push(convolver.device().time_on_device()? / MULTIPLIES as u32);
     }
     alone.sort();
     let shape = *convolver.shape();
-    let multiply_bytes = shape.multiply_bytes();
     // Eight fused multiply-adds for each filter value and pair; 5 N log2 N a transform.
     let values = (shape.filter_bytes() / shape.complex_bytes() * shape.pairs) as f64;
     let length = shape.length() as f64;
@@ -121,5 +133,14 @@ pub fn measure(job: &Job) -> Result<Measurement, Error> {
         plain.sort();
     }
     let baseline = plain.get(plain.len() / 2).copied();
-    Ok(Measurement { times, multiply: alone[ALONE / 2], multiply_bytes, operations, baseline })
+    Ok(Measurement {
+        times,
+        on_device: on_device[count / 2],
+        empty: copy::empty_block(job.device, CHANNELS * block, CHANNELS * block * filter.ratio())?,
+        multiply: alone[ALONE / 2],
+        multiply_bytes: shape.multiply_bytes(),
+        other_bytes: shape.other_bytes(),
+        operations,
+        baseline,
+    })
 }

@@ -29,22 +29,46 @@ pub(super) fn burst_frames(layout: &Layout) -> usize {
     layout.period_frames.max(1) * 4
 }
 
-/// After how long without a frame the input counts as idle, when it delivers every `period`
-/// and the DAC holds `prefill` on average while blocks of `block` come and go.
-///
-/// A host that plays sends every millisecond; aloop delivers at least each period. When the
-/// last frames have come the DAC may hold as little as `prefill - block / 2`. Half of that is
-/// left for the engine's first block of silence, so that the DAC does not run dry; but two
-/// periods are no pause, however little it holds.
-pub(super) fn idle_after(prefill: Duration, block: Duration, period: Duration) -> Duration {
-    (prefill.saturating_sub(block / 2) / 2).min(LONGEST_PAUSE).max(2 * period)
+/// When an input without frames counts as idle: the engine is then given silence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    /// No wait shorter than this is one.
+    shortest: Duration,
+    /// A wait of this length is one.
+    limit: Duration,
+    /// So long does the DAC play on, at the least, when the engine gets its first block of
+    /// silence: where it holds less than usual, a shorter wait is a pause.
+    reserve: Duration,
 }
 
-/// Takes frames from `device` until ordered to end; says that it is idle after
-/// `idle_after` without any.
+impl Pause {
+    /// Of an input that delivers every `period`, to a DAC that holds `prefill` on average while
+    /// blocks of `block` come and go.
+    ///
+    /// A host that plays sends every millisecond; aloop delivers at least each period. When the
+    /// last frames have come the DAC may hold as little as `prefill - block / 2`. Half of that is
+    /// left for the engine's first block of silence, so that the DAC does not run dry; but two
+    /// periods are no pause, however little it holds.
+    pub(super) fn new(prefill: Duration, block: Duration, period: Duration) -> Self {
+        let reserve = (prefill.saturating_sub(block / 2) / 2).min(LONGEST_PAUSE);
+        let shortest = 2 * period;
+        Self { shortest, limit: reserve.max(shortest), reserve }
+    }
+
+    /// How long to wait on until it is a pause, after `waited` and with a DAC that still
+    /// `lasts` so long, where that is known.
+    fn due_in(&self, waited: Duration, lasts: Option<Duration>) -> Duration {
+        let limit = self.limit.saturating_sub(waited);
+        let Some(lasts) = lasts else { return limit };
+        lasts.saturating_sub(self.reserve).max(self.shortest.saturating_sub(waited)).min(limit)
+    }
+}
+
+/// Takes frames from `device` until ordered to end; says that it is idle after a `pause`
+/// without any.
 pub(super) fn run(
     mut device: Box<dyn CaptureDevice>,
-    idle_after: Duration,
+    pause: Pause,
     mut ring: FrameWriter,
     tap: &Tap,
     flow: &Flow,
@@ -61,15 +85,13 @@ pub(super) fn run(
     let mut captured = 0;
     while !orders.ended() {
         flow.capture_turns.fetch_add(1, Relaxed);
-        let wait = match idle_after.checked_sub(heard.elapsed()) {
-            Some(left) if !flow.is_idle() => left.clamp(SHORTEST_WAIT, WAIT),
-            _ => WAIT,
-        };
+        let due_in = || pause.due_in(heard.elapsed(), flow.level.dac_lasts());
+        let wait = if flow.is_idle() { WAIT } else { due_in().clamp(SHORTEST_WAIT, WAIT) };
         let count = match device.read(&mut bytes, wait) {
             Ok(0) => {
                 // Said only after the device has been asked and had nothing: a machine that stood
                 // still for a while finds frames waiting when it comes back.
-                if heard.elapsed() >= idle_after && !flow.input_idle.swap(true, Relaxed) {
+                if due_in().is_zero() && !flow.input_idle.swap(true, Relaxed) {
                     flow.input_pauses.fetch_add(1, Relaxed);
                     ring.wake_reader();
                 }
@@ -126,12 +148,15 @@ fn count_from(level: f64, planes: &[Vec<f64>], frames: usize) -> u64 {
 mod tests {
     use super::*;
 
+    fn ms(ms: f64) -> Duration {
+        Duration::from_secs_f64(ms / 1000.0)
+    }
+
     #[test]
     fn a_pause_is_noticed_while_the_dac_holds_enough_for_a_block_of_silence() {
-        let ms = |ms: f64| Duration::from_secs_f64(ms / 1000.0);
         for prefill in [20.0, 50.0, 100.0, 400.0] {
             for block in [1.0, 5.0, 10.0, 20.0] {
-                let after = idle_after(ms(prefill), ms(block), ms(1.0));
+                let after = Pause::new(ms(prefill), ms(block), ms(1.0)).limit;
                 let least = ms(prefill - block / 2.0);
                 assert!(
                     after <= least / 2 && after <= LONGEST_PAUSE,
@@ -140,9 +165,24 @@ mod tests {
             }
         }
         // The defaults at 44.1 kHz.
-        let after = idle_after(ms(100.0), ms(23.2), ms(5.0));
+        let after = Pause::new(ms(100.0), ms(23.2), ms(5.0)).limit;
         assert!(after > ms(44.0) && after < ms(45.0), "{after:?}");
         // One period late is no pause.
-        assert_eq!(idle_after(ms(20.0), ms(20.0), ms(10.0)), ms(20.0));
+        assert_eq!(Pause::new(ms(20.0), ms(20.0), ms(10.0)).limit, ms(20.0));
+    }
+
+    #[test]
+    fn a_pause_is_noticed_sooner_where_the_dac_holds_less() {
+        let pause = Pause::new(ms(100.0), ms(20.0), ms(5.0));
+        let due_in = |waited: f64, lasts: f64| pause.due_in(ms(waited), Some(ms(lasts)));
+        assert_eq!(pause.due_in(ms(30.0), None), ms(15.0), "the DAC only fills");
+        // It plays on for 45 ms when the silence is due.
+        assert_eq!(due_in(5.0, 75.0), ms(30.0));
+        assert_eq!(due_in(35.0, 45.0), ms(0.0));
+        // Never later than without that knowledge, and never within two periods.
+        assert_eq!(due_in(5.0, 300.0), ms(40.0));
+        assert_eq!(due_in(45.0, 300.0), ms(0.0));
+        assert_eq!(due_in(5.0, 0.0), ms(5.0));
+        assert_eq!(due_in(10.0, 0.0), ms(0.0));
     }
 }

@@ -14,16 +14,21 @@ use crate::config::MAX_CHANNELS;
 
 const WAIT: Duration = Duration::from_millis(20);
 
+/// The shortest wait for the time when silence is due.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
 /// How the engine's thread treats the sound's edges.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edges {
-    /// While the input is idle and fewer output frames than this are left, the
-    /// engine is given silence: the filter rings out as it would after the last
-    /// sound, and the DAC neither runs dry nor waits in vain for its prefill. What
+    /// While the input is idle and what is left of the sound lasts no longer than
+    /// this, the engine is given silence: the filter rings out as it would after the
+    /// last sound, and the DAC neither runs dry nor waits in vain for its prefill. What
     /// the host sends next is then as late as before the pause.
-    pub(super) low_water: usize,
+    pub(super) low_water: Duration,
     /// The input's rate in Hz.
     pub(super) rate: u32,
+    /// The DAC's rate in Hz.
+    pub(super) output_rate: u32,
     /// So many input frames are held back from the engine. When the input stops
     /// they fade out: a host that stops in the middle of a wave makes no click.
     pub(super) hold: usize,
@@ -50,10 +55,13 @@ pub(super) fn run(
         filled += input.read(&mut given, filled..block);
         let rest = input.level();
         if filled < block || rest < edges.hold {
-            let left = output.level() + flow.queued_frames.load(Relaxed) as usize;
-            let silence_is_due = orders.fading() || left < edges.low_water;
-            if !(flow.input_idle.load(Relaxed) && silence_is_due) {
+            if !flow.is_idle() {
                 input.wait(WAIT);
+                continue;
+            }
+            let spare = left(&output, flow, edges.output_rate).saturating_sub(edges.low_water);
+            if !(orders.fading() || spare.is_zero()) {
+                input.wait(spare.clamp(SHORTEST_WAIT, WAIT));
                 continue;
             }
             fade_out(&mut given, filled, rest, edges.hold);
@@ -78,6 +86,14 @@ pub(super) fn run(
             }
         }
     }
+}
+
+/// How long the sound lasts that has left the engine.
+fn left(output: &FrameWriter, flow: &Flow, rate: u32) -> Duration {
+    let time = |frames: f64| Duration::from_secs_f64(frames / f64::from(rate));
+    // A DAC that only fills loses nothing.
+    let filled = || time(flow.queued_frames.load(Relaxed) as f64);
+    time(output.level() as f64) + flow.level.dac_lasts().unwrap_or_else(filled)
 }
 
 /// Fades the last `hold` frames before the silence out, as far as they are among

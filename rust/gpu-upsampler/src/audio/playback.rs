@@ -71,7 +71,9 @@ pub(super) fn run(
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
         let clipped = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
         flow.clipped_samples.fetch_add(clipped, Relaxed);
-        written += write_all(device.as_mut(), encoded, flow, orders)?;
+        let given = write_all(device.as_mut(), encoded, flow, orders)?;
+        flow.level.gave(given, layout.rate);
+        written += given;
     }
     Ok(())
 }

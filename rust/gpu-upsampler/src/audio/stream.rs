@@ -137,11 +137,13 @@ impl Stream {
         let taps = taps(&input, &output);
         let edges = Edges {
             rate: input.rate,
-            low_water: frames(prefill, output.rate),
+            // And up to a block more: on average as much as while sound is played.
+            low_water: prefill + HOLD,
+            output_rate: output.rate,
             hold: frames(HOLD, input.rate).max(1),
         };
         let time = |frames: usize| Duration::from_secs_f64(frames as f64 / f64::from(input.rate));
-        let idle_after = capture::idle_after(prefill, time(block), time(input.period_frames));
+        let pause = capture::Pause::new(prefill, time(block), time(input.period_frames));
         let shape = shape(engine.as_ref());
         // Two blocks on each side: one being filled while the other is being emptied.
         let (to_engine, from_capture) =
@@ -170,7 +172,7 @@ impl Stream {
         })?;
         let tap = Arc::clone(&taps.input);
         stream.spawn(Part::Capture, favour, flow, move |flow, orders| {
-            capture::run(capture, idle_after, to_engine, &tap, flow, orders)
+            capture::run(capture, pause, to_engine, &tap, flow, orders)
         })?;
         flow.show(Some(taps));
         flow.stream_starts.fetch_add(1, Ordering::Relaxed);

@@ -18,6 +18,8 @@ pub(crate) struct Level {
     capture: AtomicU64,
     playback: AtomicU64,
     silence: AtomicU64,
+    /// When the DAC will have played what it was given, in seconds after the epoch.
+    dac_empty: AtomicU64,
 }
 
 impl Default for Level {
@@ -28,6 +30,7 @@ impl Default for Level {
             capture: unknown(),
             playback: unknown(),
             silence: AtomicU64::new(0f64.to_bits()),
+            dac_empty: unknown(),
         }
     }
 }
@@ -37,6 +40,7 @@ impl Level {
     pub(crate) fn reset(&self) {
         self.capture.store(f64::NAN.to_bits(), Relaxed);
         self.playback.store(f64::NAN.to_bits(), Relaxed);
+        self.dac_empty.store(f64::NAN.to_bits(), Relaxed);
         self.silence.store(0f64.to_bits(), Relaxed);
     }
 
@@ -53,7 +57,23 @@ impl Level {
     pub(crate) fn played(&self, written: u64, queued: u64, rate: u32) {
         if written > queued {
             self.playback.store(self.phase((written - queued) as f64, rate), Relaxed);
+            let empty = self.epoch.elapsed().as_secs_f64() + queued as f64 / f64::from(rate);
+            self.dac_empty.store(empty.to_bits(), Relaxed);
         }
+    }
+
+    /// Since `played`, `frames` more were given to the DAC.
+    pub(crate) fn gave(&self, frames: u64, rate: u32) {
+        // Only the playback thread adds.
+        let empty = f64::from_bits(self.dac_empty.load(Relaxed)) + frames as f64 / f64::from(rate);
+        self.dac_empty.store(empty.to_bits(), Relaxed);
+    }
+
+    /// How long the DAC plays on with what it has been given; `None` until it plays.
+    pub(crate) fn dac_lasts(&self) -> Option<Duration> {
+        let left =
+            f64::from_bits(self.dac_empty.load(Relaxed)) - self.epoch.elapsed().as_secs_f64();
+        (!left.is_nan()).then(|| Duration::from_secs_f64(left.max(0.0)))
     }
 
     /// The engine was given `seconds` of silence: nothing came in.
@@ -97,6 +117,23 @@ impl Reserve {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_dac_lasts_as_long_as_what_it_was_given() {
+        let level = Level::default();
+        level.played(30_000, 30_000, 88_200);
+        level.gave(1_000, 88_200);
+        assert_eq!(level.dac_lasts(), None, "it only fills");
+        level.played(31_000, 8_820, 88_200);
+        let near = |seconds: f64| (level.dac_lasts().unwrap().as_secs_f64() - seconds).abs() < 0.01;
+        assert!(near(0.1), "{:?}", level.dac_lasts());
+        level.gave(4_410, 88_200);
+        assert!(near(0.15), "{:?}", level.dac_lasts());
+        level.played(35_410, 0, 88_200);
+        assert_eq!(level.dac_lasts(), Some(Duration::ZERO));
+        level.reset();
+        assert_eq!(level.dac_lasts(), None);
+    }
 
     #[test]
     fn what_came_in_and_was_not_played_is_under_way() {

@@ -50,6 +50,8 @@ pub struct World {
     pub host_volume: Option<HostVolume>,
     /// Frames in the DAC's buffer after the last write.
     pub queued_frames: usize,
+    /// The fewest since a test set it.
+    pub fewest_queued: usize,
     /// Frames of silence that it need not play when it was last closed.
     pub silent_at_end: usize,
     position: usize,
@@ -83,6 +85,7 @@ impl Machine {
             steerable: true,
             host_volume: None,
             queued_frames: 0,
+            fewest_queued: 0,
             silent_at_end: 0,
             position: 0,
         })))
@@ -322,11 +325,12 @@ impl PlaybackDevice for Output {
     }
 
     fn queued_frames(&mut self) -> usize {
-        let speed = self.machine.world().speed;
-        let ticked = self.clock.tick(self.layout.rate, speed);
+        let mut world = self.machine.world();
+        let ticked = self.clock.tick(self.layout.rate, world.speed);
         if self.started {
             self.queued = (self.queued - ticked).max(0.0);
         }
+        world.fewest_queued = world.fewest_queued.min(self.queued as usize);
         self.queued as usize
     }
 

@@ -158,7 +158,6 @@ END = 720
 
 
 @pytest.mark.long
-@pytest.mark.trial
 @pytest.mark.timeout(7200)
 def test_the_input_follows_the_dacs_clock(device, api, playing, artefacts, record_property):
     # A DAC at 88.2 kHz and small blocks: the emulated processor has little to do, and time flies.

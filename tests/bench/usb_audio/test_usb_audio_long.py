@@ -1,6 +1,6 @@
 """Ten minutes of the device's time: every bit at every rate, and two clocks that differ.
 
-Run with: TOTTON_DEVICE_CLOCK=leaping tests/run bench -- -m "long or trial" -k usb_audio_long
+Run with: TOTTON_DEVICE_CLOCK=leaping tests/run bench -- -m long -k usb_audio_long
 """
 
 import csv
@@ -58,7 +58,6 @@ def twice_the_rate(device):
     device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
 
 
-@pytest.mark.trial
 @pytest.mark.parametrize("rate", [44100, 48000, 88200, 96000, 176400, 192000])
 def test_ten_minutes_arrive_bit_for_bit_without_an_xrun(host, box, device, nothing_else, tmp_path, record_property, rate):
     (tmp_path / "block.raw").write_bytes(noise(rate).tobytes())

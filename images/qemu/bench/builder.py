@@ -35,13 +35,11 @@ CERTIFICATE_VARIABLES = (
 )
 
 
-def sources(architectures, backports=False):
+def sources(architectures):
     """Lines of sources.list for Debian's stable suite."""
     mirror = os.environ.get("TOTTON_DEBIAN_MIRROR", MIRROR)
     security = os.environ.get("TOTTON_DEBIAN_SECURITY_MIRROR", SECURITY_MIRROR)
     suites = [(mirror, SUITE), (mirror, f"{SUITE}-updates"), (security, f"{SUITE}-security")]
-    if backports:
-        suites.append((mirror, f"{SUITE}-backports"))
     options = f"[arch={','.join(architectures)} signed-by={host.KEYRING}]"
     return "".join(f"deb {options} {url} {suite} main\n" for url, suite in suites)
 
@@ -58,8 +56,6 @@ def _make(folder):
         *host.namespaces(), "mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory",
         f"--architectures={','.join(architectures)}",
         f"--include={','.join(packages(FOLDER / 'packages'))}",
-        '--setup-hook=mkdir -p "$1/etc/apt/preferences.d"',
-        f'--setup-hook=cp "{FOLDER}/apt.preferences" "$1/etc/apt/preferences.d/backports"',
         '--aptopt=Acquire::Languages "none"', '--aptopt=Acquire::Retries "5"',
         "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
@@ -69,7 +65,7 @@ def _make(folder):
     log = cache.log_path("builder")
     with open(log, "w", encoding="utf-8") as output:
         made = subprocess.run(
-            command, input=sources(architectures, backports=True), text=True,
+            command, input=sources(architectures), text=True,
             stdout=output, stderr=subprocess.STDOUT, check=False, preexec_fn=_die_with_parent,
         )
     if made.returncode != 0:
@@ -82,7 +78,7 @@ def ensure():
     found = Path(os.environ.get(INSIDE, "/nonexistent"))
     if found.is_dir():
         return found
-    key = cache.digest(HOST_ARCH, SUITE, FOLDER / "packages", FOLDER / "apt.preferences")
+    key = cache.digest(HOST_ARCH, SUITE, FOLDER / "packages")
     if not (cache.ROOT / "builder" / key).is_dir():
         host.check()
     return cache.step("builder", key, "builder: Debian with the tools, about 700 MB to fetch", _make, host.remove_tree)

@@ -1,6 +1,6 @@
 """An hour of what cables, computers and DACs do, in an order that a seed decides.
 
-Run with: TOTTON_DEVICE_CLOCK=leaping tests/run bench -- -m "long or trial" -k usb_audio_soak
+Run with: TOTTON_DEVICE_CLOCK=leaping tests/run bench -- -m long -k usb_audio_soak
 TOTTON_SOAK_MINUTES and TOTTON_SOAK_SEED choose length and order.
 """
 
@@ -17,7 +17,7 @@ from programme import noise
 from test_faults import DAC, unplugged
 from test_stream import shift
 
-pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.long, pytest.mark.trial, pytest.mark.timeout(4 * 3600)]
+pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.long, pytest.mark.timeout(4 * 3600)]
 
 FRAGMENT = "/etc/totton-audio/upsampler.d/60-usb.toml"
 # Twice the input's rate: what is tried here is the daemon, not the emulated processor.

@@ -84,3 +84,16 @@ def test_nothing_of_ours_listens_beyond_loopback_and_the_usb_network(device):
         if address not in allowed and program not in wildcard_by_design | bench:
             found.append(line)
     assert found == []
+
+
+def test_what_the_preset_disables_is_disabled(device):
+    preset = device.run("cat /usr/lib/systemd/system-preset/80-totton-audio.preset")
+    units = [line.split()[1] for line in preset.splitlines() if line.startswith("disable ")]
+    assert units
+    states = {unit: device.attempt(f"systemctl is-enabled {unit}")[1].strip() for unit in units}
+    assert [unit for unit, state in states.items() if state == "enabled"] == []
+
+
+def test_the_kernel_s_messages_are_in_the_journal_once(device):
+    """A syslog daemon beside the journal would pass them on to it again."""
+    assert device.run("journalctl -b -q --no-pager -o cat -t kernel _TRANSPORT=syslog") == ""

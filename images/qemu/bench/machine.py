@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 from . import builder, cache, kvm
@@ -114,8 +115,10 @@ class Machine:
     def _boot(self, serial):
         if (self.folder / "vmlinuz").exists():
             return ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", f"console={serial} root=/dev/vda rw panic=-1 loglevel=4"]
-        # The disk says what else: loader, kernel, its command line.
-        return [word for number in range(len(FIRMWARE)) for word in ("-drive", f"if=pflash,unit={number},format=raw,file=flash{number}")]
+        # The disk says what else: loader, kernel, its command line. A board's firmware knows the
+        # board's number, by which the journal finds itself again after a start.
+        flash = [word for number in range(len(FIRMWARE)) for word in ("-drive", f"if=pflash,unit={number},format=raw,file=flash{number}")]
+        return [*flash, "-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.name}.totton-audio"))]
 
     def _pc_command(self):
         cpu = kvm.cpu(self.folder / "vmlinuz", self.folder / "initrd")

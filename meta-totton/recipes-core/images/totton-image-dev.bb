@@ -37,4 +37,12 @@ authorize_keys() {
 }
 authorize_keys[doc] = "Lets the keys of the file TOTTON_SSH_KEYS log in as root"
 ROOTFS_POSTPROCESS_COMMAND += "authorize_keys"
+
+# A command given to ssh finds our programs, as a login shell does.
+ssh_path() {
+    install -d ${IMAGE_ROOTFS}${sysconfdir}/ssh/sshd_config.d
+    echo "SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" > ${IMAGE_ROOTFS}${sysconfdir}/ssh/sshd_config.d/path.conf
+}
+ssh_path[doc] = "Has sshd give commands the path of a login shell"
+ROOTFS_POSTPROCESS_COMMAND += "ssh_path"
 do_rootfs[file-checksums] += "${@d.getVar('TOTTON_SSH_KEYS') + ':True' if d.getVar('TOTTON_SSH_KEYS') else ''}"

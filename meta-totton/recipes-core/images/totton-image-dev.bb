@@ -37,6 +37,7 @@ authorize_keys() {
 }
 authorize_keys[doc] = "Lets the keys of the file TOTTON_SSH_KEYS log in as root"
 ROOTFS_POSTPROCESS_COMMAND += "authorize_keys"
+do_rootfs[file-checksums] += "${@d.getVar('TOTTON_SSH_KEYS') + ':True' if d.getVar('TOTTON_SSH_KEYS') else ''}"
 
 # A command given to ssh finds our programs, as a login shell does.
 ssh_path() {
@@ -44,5 +45,10 @@ ssh_path() {
     echo "SetEnv PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" > ${IMAGE_ROOTFS}${sysconfdir}/ssh/sshd_config.d/path.conf
 }
 ssh_path[doc] = "Has sshd give commands the path of a login shell"
-ROOTFS_POSTPROCESS_COMMAND += "ssh_path"
-do_rootfs[file-checksums] += "${@d.getVar('TOTTON_SSH_KEYS') + ':True' if d.getVar('TOTTON_SSH_KEYS') else ''}"
+
+# Tests pull the USB cable: they come in by the board's Ethernet, which the product leaves alone.
+wired_network() {
+    printf '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n' > ${IMAGE_ROOTFS}${systemd_unitdir}/network/80-wired.network
+}
+wired_network[doc] = "Has Ethernet ports ask for an address"
+ROOTFS_POSTPROCESS_COMMAND += "ssh_path wired_network"

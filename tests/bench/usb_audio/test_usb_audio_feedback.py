@@ -1,7 +1,7 @@
 """The box steers the computer's rate, and what else is on the cable disturbs nothing."""
 
-import re
 import csv
+import re
 
 import numpy as np
 import plot

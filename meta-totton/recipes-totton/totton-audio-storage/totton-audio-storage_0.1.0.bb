@@ -18,6 +18,8 @@ do_compile[noexec] = "1"
 
 do_install() {
     install -d ${D}/opt/totton_audio/data ${D}${localstatedir}/log/journal ${D}${localstatedir}/lib/systemd/coredump
+    # systemd wants it, and cannot make it.
+    install -d -m 0700 ${D}${localstatedir}/log/private
     install -d ${D}${sysconfdir}/totton-audio
     for service in gadget upsampler web; do
         ln -s /opt/totton_audio/data/config/$service.d ${D}${sysconfdir}/totton-audio/$service.d

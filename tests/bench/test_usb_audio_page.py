@@ -56,5 +56,5 @@ def test_page_shows_rate_and_level_of_what_the_pc_plays(browser, pc, api, input_
         assert api.status()["input"]["rate"] == rate
         eventually("the meter moves", lambda: -40 < shown_level(browser) < 0, deadline=60)
         browser.save_screenshot(str(artefacts / f"page-usb-{rate}.png"))
-        pc.run("pkill -x aplay; while pidof aplay; do sleep 0.1; done")
+        pc.run("pkill -x aplay; while pgrep -x aplay; do sleep 0.1; done")
         eventually("the page says that nothing plays", lambda: shown_state(browser) == "idle", deadline=60)

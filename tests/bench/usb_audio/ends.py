@@ -86,10 +86,10 @@ class Host:
         self.machine.run(f"printf '{key}' > {FOLDER}/keys")
 
     def plays(self):
-        return self.machine.attempt("pidof aplay")[0] == 0
+        return self.machine.attempt("pgrep -x aplay")[0] == 0
 
     def end_player(self, signal):
-        self.machine.run(f"kill -{signal} $(pidof aplay)")
+        self.machine.run(f"pkill -{signal} -x aplay")
         self.wait_for_player()
 
     def wait_for_player(self, deadline=120):
@@ -144,4 +144,4 @@ class Box:
         return signals.read_raw_s32(tmp_path / f"{rate}.raw")
 
     def clean(self):
-        self.device.attempt(f"pkill -f record.sh; pkill -x arecord; rm -rf {FOLDER}")
+        self.device.attempt(f"pkill -f '[r]ecord.sh'; pkill -x arecord; rm -rf {FOLDER}")

@@ -62,7 +62,7 @@ def test_dac_gets_what_the_render_gives(host, box, upsampling, device, tmp_path,
     device.run(in_background(f"cd {FOLDER} && {recorder} dac.raw 2> dac.log"))
     host.wait_for_player()
     assert host.complaints() == ""
-    device.run("sleep 0.5; pkill -INT -x arecord; while pidof arecord; do sleep 0.1; done")
+    device.run("sleep 0.5; pkill -INT -x arecord; while pgrep -x arecord; do sleep 0.1; done")
     after = upsampling.status()["counters"]
     for counter in XRUNS:
         assert after[counter] == before[counter], f"{counter}: {before} → {after}"

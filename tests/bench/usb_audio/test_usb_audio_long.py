@@ -72,9 +72,9 @@ def test_ten_minutes_arrive_bit_for_bit_without_an_xrun(host, box, device, nothi
     device.run(in_background(f"cd {FOLDER} && {recorder} | perl check.pl block.raw > checked"))
     began, wall = device.uptime(), time.monotonic()
     while device.uptime() < began + MINUTES * 60:
-        assert host.plays() and device.attempt("pidof arecord")[0] == 0, device.run(f"cd {FOLDER} && tail checked record.* *.log 2>&1; true")
+        assert host.plays() and device.attempt("pgrep -x arecord")[0] == 0, device.run(f"cd {FOLDER} && tail checked record.* *.log 2>&1; true")
         time.sleep(5)
-    device.run("pkill -INT -x arecord; while pidof arecord perl; do sleep 0.1; done")
+    device.run("pkill -INT -x arecord; while pgrep -x 'arecord|perl'; do sleep 0.1; done")
     told = device.run(f"cat {FOLDER}/checked").strip()
     complaints = device.run(f"cat {FOLDER}/record.log {FOLDER}/play.log")
     assert "overrun" not in complaints and "underrun" not in complaints, complaints

@@ -47,7 +47,7 @@ class Soak:
         self.host.machine.run(in_background(f"cd {FOLDER} && ({source}) | {player} 2>> play.log"))
 
     def stop_player(self):
-        self.host.machine.run("pkill -x aplay; while pidof aplay; do sleep 0.05; done")
+        self.host.machine.run("pkill -x aplay; while pgrep -x aplay; do sleep 0.05; done")
 
     def await_state(self, state):
         def reached():

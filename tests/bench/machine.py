@@ -1,5 +1,6 @@
 """A machine of the bench, as the tests use it."""
 
+import contextlib
 import json
 import shlex
 from pathlib import Path
@@ -58,20 +59,26 @@ class Machine:
     def boot_id(self):
         return self.run("cat /proc/sys/kernel/random/boot_id").strip()
 
-    def reboot(self, deadline=300):
-        """Restarts the machine and waits until it can be asked again."""
-        before = self.boot_id()
-        self.attempt("systemctl reboot", timeout=30)
-        self._target.deactivate(self._ssh)
-        eventually(f"{self.name} is back after the reboot", lambda: self._has_rebooted(before), deadline, every=2)
+    def reboot(self, deadline=300, until=lambda: True, cut=False):
+        """Restarts the machine and waits until it can be asked again, and is as it should be.
 
-    def _has_rebooted(self, before):
+        `cut`: as if the power went off and on; nothing is stopped, nothing is written.
+        """
+        before = self.boot_id()
+        self.attempt("systemctl reboot" + (" -ff" if cut else ""), timeout=30)
+        self._target.deactivate(self._ssh)
+        eventually(f"{self.name} is back after the reboot", lambda: self._has_rebooted(before, until), deadline, every=2)
+
+    def _has_rebooted(self, before, until):
         # labgrid tells a connection that fails by a plain Exception.
         try:
             self._target.activate(self._ssh)
-            if self.boot_id() != before:
+            if self.boot_id() != before and until():
                 return True
+            why = "not yet"
         except Exception as error:
-            raise AssertionError(f"cannot be asked: {error}") from error
-        self._target.deactivate(self._ssh)
-        return False
+            why = f"cannot be asked: {error}"
+        # It may restart once more: no connection is kept from look to look.
+        with contextlib.suppress(Exception):
+            self._target.deactivate(self._ssh)
+        raise AssertionError(why)

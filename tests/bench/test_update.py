@@ -1,0 +1,262 @@
+"""Updates of the layer's own image: taken and kept when good, left when not, refused when not ours.
+
+The bundles are made here, of the development image that is under test, for the product's has
+no SSH that tests could come in by. They are signed by a key of the tests, which lies over the
+device's own while a bundle of theirs is handed over.
+"""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import update_bundle
+from eventually import eventually
+from machine import CommandFailed
+
+DEPLOYED = os.environ.get("TOTTON_DEVICE_IMAGE")
+pytestmark = [
+    pytest.mark.lg_feature("bench"),
+    pytest.mark.skipif(not DEPLOYED, reason="the quick image has no slots; that of --target yocto-qemu has"),
+]
+
+KEY = "/usr/share/totton-audio/update-key.pem"
+BUNDLE = "/dev/shm/update.swu"
+PARTITIONS = {"a": "APP", "b": "APP_b"}
+# A start is given up after this many seconds, not five minutes.
+IMPATIENT = "[Service]\nEnvironment=TOTTON_HEALTH_DEADLINE=40\n"
+
+
+def deployed(pattern):
+    """A file of BitBake's deploy folder."""
+    found = sorted(Path(DEPLOYED).glob(pattern))
+    assert found, f"no {pattern} in {DEPLOYED}"
+    return found[-1].resolve()
+
+
+def sha256(source):
+    """Of what a program writes."""
+    with subprocess.Popen(source, stdout=subprocess.PIPE) as writes:
+        return hashlib.file_digest(writes.stdout, "sha256").hexdigest()
+
+
+class Slots:
+    """The device's slots, and what boots next."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def say(self, word):
+        return self.device.run(f"totton-audio-slot {word}").strip()
+
+    def running(self):
+        return self.say("current")
+
+    def entries(self):
+        """The boot loader's, with the tries that their names tell."""
+        return sorted(self.device.run("cd /boot/efi/loader/entries && ls").split())
+
+    def confirmed(self):
+        """Whether the health check has found this start good."""
+        return f"slot {self.running()} confirmed" in self.device.run(
+            "journalctl -b --no-pager -o cat -u totton-audio-health"
+        )
+
+
+class Bundles:
+    """Makes bundles of the image under test."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.rootfs = deployed("totton-image-dev-*.rootfs.ext4.zst")
+        self.kernel = deployed("Image")
+        for name in ("ours", "theirs"):
+            update_bundle.key_pair(folder, name)
+
+    def make(self, rootfs=None, kernel=None, key="ours", machine="qemuarm64", spoil=None):
+        """A bundle; `key` None: not signed; `spoil` names a file in it that is changed after it was hashed."""
+        names = ["slot.sh", "root.ext4.zst", "Image"]
+        sources = [update_bundle.FILES / "slot.sh", rootfs or self.rootfs, kernel or self.kernel]
+        for name, source in zip(names, sources, strict=True):
+            (self.folder / name).unlink(missing_ok=True)
+            (self.folder / name).write_bytes(source.read_bytes())
+        variables = {"MACHINE": machine, "DISTRO_VERSION": "0.1.0", "KERNEL_IMAGETYPE": "Image", "ROOTFS": "root.ext4.zst"}
+        (self.folder / "sw-description").write_text(update_bundle.description("qemuarm64", variables, self.folder))
+        first = ["sw-description"]
+        if key:
+            update_bundle.sign(self.folder, self.folder / f"{key}.pem")
+            first.append("sw-description.sig")
+        if spoil:
+            with open(self.folder / spoil, "r+b") as file:
+                file.seek(-1, os.SEEK_END)
+                last = file.read(1)
+                file.seek(-1, os.SEEK_END)
+                file.write(bytes([last[0] ^ 1]))
+        return update_bundle.pack(self.folder, [*first, *names], self.folder / "update.swu")
+
+    def changed(self, *orders):
+        """The root file system after debugfs' `orders`, compressed."""
+        image = self.folder / "changed.ext4"
+        image.unlink(missing_ok=True)
+        update_bundle.run("zstd", "-q", "-d", self.rootfs, "-o", image)
+        (self.folder / "orders").write_text("".join(f"{order}\n" for order in orders))
+        said = update_bundle.run("debugfs", "-w", "-f", self.folder / "orders", image)
+        # It ends with 0 whatever happened; what it says beyond its orders is a complaint.
+        complaints = [line for line in said.stderr.decode().splitlines()[1:] if line]
+        assert not complaints, complaints
+        return self.compressed(image)
+
+    def empty(self):
+        """A root file system with nothing in it."""
+        image = self.folder / "empty.ext4"
+        update_bundle.run("mkfs.ext4", "-q", "-F", image, "8M")
+        return self.compressed(image)
+
+    def compressed(self, image):
+        update_bundle.run("zstd", "-q", "-f", "-1", "-T2", image, "-o", f"{image}.zst")
+        return Path(f"{image}.zst")
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    return Bundles(tmp_path_factory.mktemp("update"))
+
+
+@pytest.fixture
+def slots(device):
+    slots = Slots(device)
+    eventually("the running slot is known to be good", slots.confirmed, deadline=240)
+    return slots
+
+
+@pytest.fixture
+def our_key(device, bundles):
+    """The device trusts the tests' key, until it restarts at the latest."""
+    device.put(bundles.folder / "ours.pub", "/dev/shm/ours.pub")
+    # Stopped more often than a box would: systemd is not to count it.
+    stop = "systemctl stop swupdate && systemctl reset-failed swupdate"
+    device.run(f"{stop} && mount --bind /dev/shm/ours.pub {KEY}")
+    yield
+    # After a restart there is nothing to undo.
+    device.run(f"if grep -q {KEY} /proc/self/mountinfo; then {stop} && umount {KEY}; fi; rm -f /dev/shm/ours.pub {BUNDLE}")
+
+
+def hand_over(device, bundle):
+    """Has the device install a bundle; an error of SWUpdate's is a CommandFailed."""
+    device.put(bundle, BUNDLE)
+    try:
+        return device.run(f"swupdate-client -v {BUNDLE}", timeout=400)
+    finally:
+        device.run(f"rm {BUNDLE}")
+
+
+def start_is_complete(device, cable, api):
+    eventually(
+        "the device has booted",
+        lambda: device.attempt("systemctl is-system-running --wait", timeout=240)[1].strip() == "running", deadline=300,
+    )
+    # The virtual cable was torn by the restart.
+    eventually("the cable is in", lambda: cable.plug() or True, deadline=180)
+    eventually("the PC sees the stream", api.streaming, deadline=180)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "why"),
+    [
+        ({"key": None}, "not signed"),
+        ({"key": "theirs"}, "signed by another"),
+        ({"machine": "another-board"}, "for another machine"),
+        ({"spoil": "sw-description"}, "its description was changed"),
+        ({"spoil": "root.ext4.zst"}, "its root file system was changed"),
+        ({"spoil": "slot.sh"}, "its script was changed"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_bundle_that_is_not_ours_is_refused(device, slots, bundles, our_key, bundle, why):
+    before = slots.entries()
+    with pytest.raises(CommandFailed) as refused:
+        hand_over(device, bundles.make(bundles.empty(), kernel=Path(__file__), **bundle))
+    assert "swupdate-client" in str(refused.value)
+    assert slots.entries() == before, f"{why}, and yet it is tried"
+    # And it says so in the journal.
+    assert "ERROR" in device.run("journalctl -b --no-pager -o cat -u swupdate"), why
+
+
+def test_bundle_of_the_build_is_taken_with_the_key_of_the_image(device, slots):
+    """The product's own bundle, signed by the build; not started, for the bench could not come in."""
+    other = slots.say("other")
+    try:
+        hand_over(device, deployed("totton-update-*.swu"))
+        assert f"totton-{other}+3.conf" in slots.entries()
+        rootfs, kernel = deployed("totton-image-qemuarm64.rootfs.ext4.zst"), deployed("Image")
+        size = len(subprocess.run(["zstd", "-q", "-d", "-c", rootfs], capture_output=True, check=True).stdout)
+        written = device.run(f"head -c {size} /dev/disk/by-partlabel/{PARTITIONS[other]} | sha256sum", timeout=300).split()[0]
+        assert written == sha256(["zstd", "-q", "-d", "-c", rootfs])
+        assert device.run(f"sha256sum /boot/efi/totton/{other}/Image").split()[0] == sha256(["cat", kernel])
+    finally:
+        # As if it had never been there: the running slot is the one that boots.
+        device.run(f"rm -f /boot/efi/loader/entries/totton-{other}+*.conf && sync")
+
+
+def test_power_cut_while_an_update_is_written_leaves_the_running_slot(device, slots, bundles, our_key, cable, api):
+    running, before, other = slots.running(), slots.entries(), PARTITIONS[slots.say("other")]
+    written = f"cat /sys/class/block/$(basename $(readlink -f /dev/disk/by-partlabel/{other}))/stat | awk '{{ print $7 }}'"
+    device.put(bundles.make(), BUNDLE)
+    begin = int(device.run(written))
+    device.run(f"(swupdate-client {BUNDLE}) > /dev/null 2>&1 < /dev/null & sleep 0.1")
+    eventually("some of it is written", lambda: int(device.run(written)) > begin + 20000, every=0.1)
+    assert device.attempt("pgrep -x swupdate-client")[0] == 0, "it was over before the power was cut"
+    device.reboot(cut=True)
+    assert slots.running() == running and slots.entries() == before
+    start_is_complete(device, cable, api)
+
+
+def test_good_update_is_tried_and_kept_and_the_way_back_is_open(device, slots, bundles, our_key, cable, api):
+    before, other = slots.running(), slots.say("other")
+    device.run("echo '# mine' > /etc/totton-audio/upsampler.d/70-kept.toml")
+    try:
+        hand_over(device, bundles.make())
+        assert slots.running() == before
+        device.reboot()
+        assert slots.running() == other and "on trial: yes" in slots.say("status")
+        start_is_complete(device, cable, api)
+        eventually("the update is kept", slots.confirmed, deadline=240)
+        assert "on trial: no" in slots.say("status")
+        assert device.run("cat /etc/totton-audio/upsampler.d/70-kept.toml").strip() == "# mine"
+        # Back by hand, as docs/updates.md has it.
+        slots.say(f"try {before}")
+        device.reboot()
+        assert slots.running() == before
+        start_is_complete(device, cable, api)
+        eventually("the slot before is kept", slots.confirmed, deadline=240)
+    finally:
+        device.run("rm /etc/totton-audio/upsampler.d/70-kept.toml")
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("fault", ["the sound daemon is missing", "the kernel finds no init"])
+def test_update_that_does_not_come_up_is_left_after_three_starts(device, slots, bundles, our_key, cable, api, fault):
+    before, other = slots.running(), slots.say("other")
+    if fault == "the sound daemon is missing":
+        (bundles.folder / "impatient.conf").write_text(IMPATIENT)
+        folder = "/usr/lib/systemd/system/totton-audio-health.service.d"
+        rootfs = bundles.changed(
+            "rm /opt/totton_audio/bin/gpu_upsampler_alsa", f"mkdir {folder}",
+            f"write {bundles.folder}/impatient.conf {folder}/impatient.conf",
+        )
+    else:
+        rootfs = bundles.empty()
+    hand_over(device, bundles.make(rootfs))
+    first = device.boot_id()
+    device.reboot(deadline=900, until=lambda: slots.running() == before)
+    assert slots.entries() == sorted([f"totton-{other}+0-3.conf", f"totton-{before}.conf"])
+    assert f"slot {other} did not come up in three starts" in slots.say("status")
+    start_is_complete(device, cable, api)
+    eventually("the slot before is good as ever", slots.confirmed, deadline=240)
+    assert f"slot {other} did not come up in three starts" in device.run("journalctl -b --no-pager -o cat -u totton-audio-health")
+    if fault == "the sound daemon is missing":
+        # The journal outlives the slots: it has the three starts.
+        said = device.run("journalctl --no-pager -o cat -u totton-audio-health")
+        assert said.count("this slot is on trial, starting anew") == 3, said
+    assert device.boot_id() != first

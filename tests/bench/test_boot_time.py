@@ -25,8 +25,6 @@ def boots(artefacts):
     from bench import image, stopwatch
 
     device, _ = image.both()
-    if device.kernel is None:
-        pytest.skip("BitBake's disk is started by its firmware: no kernel to start with the root file system in memory")
     return [stopwatch.boot(device, artefacts / "boot-time") for _ in range(2)]
 
 

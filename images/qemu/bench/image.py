@@ -19,10 +19,13 @@ DISK_SIZE = "3G"
 
 @dataclass(frozen=True)
 class Image:
-    """What QEMU boots: files that are never written to; without kernel the disk is booted by the firmware."""
+    """What QEMU boots: files that are never written to."""
 
     disk: Path
-    kernel: Path | None = None
+    kernel: Path
+    # Its root file system by itself, ext4: the whole disk, or one partition of it.
+    rootfs: Path
+    # Without one the disk is booted by the firmware, and has its own boot loader and kernel.
     initrd: Path | None = None
 
 
@@ -73,7 +76,7 @@ def disk(machine, arch, layers):
         initramfs.make(below / "root", below / "root/usr/bin/busybox", into / "initrd")
 
     made = cache.step(f"disk-{machine}", key, f"{machine}: disk", make)
-    return Image(made / "disk.img", below / "vmlinuz", made / "initrd")
+    return Image(made / "disk.img", below / "vmlinuz", made / "disk.img", made / "initrd")
 
 
 def built_by_bitbake(folder):
@@ -82,19 +85,23 @@ def built_by_bitbake(folder):
     The image is totton-image-dev for qemuarm64, whose TOTTON_SSH_KEYS was the bench's
     public key: the tests come in by SSH.
     """
-    found = sorted(folder.glob("totton-image-dev-*.wic.zst"))
-    if not found:
-        raise cache.StepFailed(
-            f"TOTTON_DEVICE_IMAGE={folder}: no totton-image-dev-*.wic.zst there; build it with "
-            "kas build kas.yml:meta-totton/conf/kas/qemuarm64.yml:meta-totton/conf/kas/development.yml"
-        )
-    archive = found[-1].resolve()
+    archives = {}
+    for name, pattern in (("disk.img", "totton-image-dev-*.wic.zst"), ("root.img", "totton-image-dev-*.ext4.zst"), ("Image", "Image")):
+        found = sorted(folder.glob(pattern))
+        if not found:
+            raise cache.StepFailed(
+                f"TOTTON_DEVICE_IMAGE={folder}: no {pattern} there; build it with "
+                "kas build kas.yml:meta-totton/conf/kas/qemuarm64.yml:meta-totton/conf/kas/development.yml"
+            )
+        archives[name] = found[-1].resolve()
 
     def make(into):
-        cache.run_logged(["zstd", "-q", "-d", archive, "-o", into / "disk.img"], "disk-layer", "the layer's disk")
+        shutil.copy(archives["Image"], into / "Image")
+        for name in ("disk.img", "root.img"):
+            cache.run_logged(["zstd", "-q", "-d", archives[name], "-o", into / name], "disk-layer", "the layer's disk")
 
-    made = cache.step("disk-layer", cache.digest(archive), "device: the layer's disk", make)
-    return Image(made / "disk.img")
+    made = cache.step("disk-layer", cache.digest(*archives.values()), "device: the layer's disk", make)
+    return Image(made / "disk.img", made / "Image", made / "root.img")
 
 
 def _device(key):

@@ -77,7 +77,7 @@ class Machine:
             ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image.disk, self.folder / "disk.qcow2"],
             check=True,
         )
-        if image.kernel:
+        if image.initrd:
             shutil.copy(image.kernel, self.folder / "vmlinuz")
             shutil.copy(image.initrd, self.folder / "initrd")
         else:

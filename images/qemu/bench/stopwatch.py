@@ -36,16 +36,17 @@ def in_memory(image):
     def make(into):
         tree = into / "tree"
         tree.mkdir()
-        subprocess.run(["debugfs", "-R", f"rdump / {tree}", image.disk], check=True, capture_output=True)
+        subprocess.run(["debugfs", "-R", f"rdump / {tree}", image.rootfs], check=True, capture_output=True)
         # No disk to mount, check or grow.
         (tree / "etc/fstab").write_text("")
+        (tree / "etc/systemd/system/boot-efi.mount").symlink_to("/dev/null")
         subprocess.run(
             f"find . -print0 | sort -z | cpio --null --quiet --create --format=newc --reproducible > {into}/root.cpio",
             shell=True, cwd=tree, check=True,
         )
         shutil.rmtree(tree)
 
-    made = cache.step("memory-device", image.disk.parent.name, "device: its disk as an initramfs", make)
+    made = cache.step("memory-device", cache.digest(image.disk.parent.name, Path(__file__)), "device: its disk as an initramfs", make)
     cache.forget_older("memory-device", keep=1)
     return made / "root.cpio"
 

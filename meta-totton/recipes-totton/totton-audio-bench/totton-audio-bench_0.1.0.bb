@@ -48,7 +48,7 @@ do_install() {
     install -d ${D}/boot/efi
 }
 
-SYSTEMD_SERVICE:${PN} = "usbipd.service boot-efi.mount"
+SYSTEMD_SERVICE:${PN} = "bench-milestones.service boot-efi.mount usbipd.service"
 FILES:${PN} = "/*"
 # plug-here has the computer's network in a namespace, which busybox's ip cannot.
 RDEPENDS:${PN} = "iproute2-ip totton-audio-conf usbip-tools"

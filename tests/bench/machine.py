@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shlex
+import socket
 from pathlib import Path
 
 from eventually import eventually
@@ -69,9 +70,20 @@ class Machine:
         self._target.deactivate(self._ssh)
         eventually(f"{self.name} is back after the reboot", lambda: self._has_rebooted(before, until), deadline, every=2)
 
+    def _answers(self):
+        """Whether an SSH server speaks.
+
+        A connection that QEMU takes while the machine is down leads nowhere, and ssh would
+        wait for a word on it until labgrid's `connection_timeout`, most of a deadline.
+        """
+        service = self._ssh.networkservice
+        with socket.create_connection((service.address, service.port), timeout=15) as connection:
+            return connection.recv(4) == b"SSH-"
+
     def _has_rebooted(self, before, until):
         # labgrid tells a connection that fails by a plain Exception.
         try:
+            assert self._answers(), "nothing was said"
             self._target.activate(self._ssh)
             if self.boot_id() != before and until():
                 return True

@@ -214,6 +214,7 @@ def test_power_cut_while_an_update_is_written_leaves_the_running_slot(device, sl
     start_is_complete(device, cable, api)
 
 
+@pytest.mark.timeout(1200)
 def test_good_update_is_tried_and_kept_and_the_way_back_is_open(device, slots, bundles, our_key, cable, api):
     before, other = slots.running(), slots.say("other")
     device.run("echo '# mine' > /etc/totton-audio/upsampler.d/70-kept.toml")

@@ -66,7 +66,9 @@ class Machine:
         `cut`: as if the power went off and on; nothing is stopped, nothing is written.
         """
         before = self.boot_id()
-        self.attempt("systemctl reboot" + (" -ff" if cut else ""), timeout=30)
+        # A power cut tells nobody: a connection that waits for the command's end waits for long.
+        cut_off = "(sleep 0.2; systemctl reboot -ff) > /dev/null 2>&1 < /dev/null &"
+        self.attempt(cut_off if cut else "systemctl reboot", timeout=30)
         self._target.deactivate(self._ssh)
         eventually(f"{self.name} is back after the reboot", lambda: self._has_rebooted(before, until), deadline, every=2)
 

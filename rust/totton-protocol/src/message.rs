@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Dac, FilterChoice};
 use crate::meter::{BlockLoad, Buffer, Drift, Levels, Memory, Spectrum, Temperature};
-use crate::settings::{GAIN_DB, OutOfRange, Settings, within};
+use crate::settings::{OutOfRange, Settings, bounded, out_of_range, read_gain, read_text};
 use crate::status::Status;
+use crate::text::EqualiserText;
 
 /// Version of the messages; raised when an old peer would misread a new message.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -46,7 +47,10 @@ pub enum Command {
     /// Silence the output, or end the silence; ramped. Answer: `status`.
     SetMute { mute: bool },
     /// Set the volume in dB, -120 to 0; ramped. Answer: `status`.
-    SetGain { gain_db: f64 },
+    SetGain {
+        #[serde(deserialize_with = "read_gain")]
+        gain_db: f64,
+    },
     /// Tell all settings. Answer: `settings`.
     Settings,
     /// Put other settings in place of all that are in force; refused as a whole or taken as a
@@ -59,7 +63,12 @@ pub enum Command {
         changes: serde_json::Map<String, serde_json::Value>,
     },
     /// Tell what an equaliser's text comes down to, without using it. Answer: `equaliser`.
-    CheckEqualiser { text: String },
+    CheckEqualiser {
+        #[serde(deserialize_with = "read_text")]
+        #[cfg_attr(test, schemars(with = "String"))]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
+        text: EqualiserText,
+    },
     /// Tell which DACs there are. Answer: `dacs`.
     Dacs,
     /// Tell which filters there are. Answer: `filters`.
@@ -109,7 +118,8 @@ impl Request {
             return Err(Box::new(Reply::error(ErrorCode::BadRequest, message)));
         }
         let not_a_request = |error: serde_json::Error| {
-            Box::new(Reply::error(ErrorCode::BadRequest, format!("not a request: {error}")))
+            let message = format!("not a request: {}", bounded(&error.to_string()));
+            Box::new(Reply::error(ErrorCode::BadRequest, message))
         };
         let Envelope { version } = serde_json::from_slice(bytes).map_err(not_a_request)?;
         if version != PROTOCOL_VERSION {
@@ -117,17 +127,10 @@ impl Request {
                 format!("the request has version {version}; accepted: {PROTOCOL_VERSION}");
             return Err(Box::new(Reply::error(ErrorCode::UnsupportedVersion, message)));
         }
-        let request: Self = serde_json::from_slice(bytes).map_err(not_a_request)?;
-        request.check().map_err(|error| Box::new(error.into()))?;
-        Ok(request)
-    }
-
-    fn check(&self) -> Result<(), OutOfRange> {
-        match &self.command {
-            Command::SetGain { gain_db } => within("gain_db", *gain_db, &GAIN_DB, " dB"),
-            Command::ReplaceSettings { settings } => settings.check(),
-            _ => Ok(()),
-        }
+        serde_json::from_slice(bytes).map_err(|error| match out_of_range(bytes, &error) {
+            Some(found) => Box::new(found.into()),
+            None => not_a_request(error),
+        })
     }
 }
 
@@ -272,7 +275,7 @@ mod tests {
             Command::Settings,
             Command::ReplaceSettings { settings: Box::default() },
             Command::ChangeSettings { changes: serde_json::Map::new() },
-            Command::CheckEqualiser { text: String::new() },
+            Command::CheckEqualiser { text: EqualiserText::default() },
             Command::Dacs,
             Command::Filters,
             Command::Spectrum,
@@ -321,6 +324,11 @@ mod tests {
             br#"{"version":2,"command":"set-gain","gain_db":-1,"loud":true}"#,
             br#"{"version":2,"command":"replace-settings","settings":{"version":1,"loud":true}}"#,
             br#"{"version":2,"command":"change-settings","changes":[]}"#,
+            br#"{"version":2,"command":"set-gain","gain_db":1e999}"#,
+            br#"{"version":2,"command":"explode","gain_db":6}"#,
+            br#"{"version":2,"command":"set-gain","gain_db":-6,"gain_db":-1}"#,
+            br#"{"version":2,"version":2,"command":"status"}"#,
+            br#"{"version":2,"command":"replace-settings","settings":{"version":1,"dac":5}}"#,
         ] {
             assert_eq!(refusal(bad), ErrorCode::BadRequest, "{}", String::from_utf8_lossy(bad));
         }
@@ -331,8 +339,22 @@ mod tests {
         for loud in [
             &br#"{"version":2,"command":"set-gain","gain_db":0.1}"#[..],
             br#"{"version":2,"command":"replace-settings","settings":{"version":1,"sound":{"gain_db":1}}}"#,
+            br#"{"version":2,"command":"replace-settings","settings":{"version":1,"dac":"file:'|id',raw"}}"#,
+            br#"{"version":2,"command":"replace-settings","settings":{"version":1,"filter":"/etc/x"}}"#,
+            br#"{"version":2,"command":"replace-settings","settings":{"version":9}}"#,
+            br#"{"version":2,"command":"check-equaliser","text":"\u0000"}"#,
         ] {
-            assert_eq!(refusal(loud), ErrorCode::OutOfRange);
+            assert_eq!(refusal(loud), ErrorCode::OutOfRange, "{}", String::from_utf8_lossy(loud));
+        }
+        // Nesting without end, and a name that fills the request, cost a short refusal.
+        let deep = format!(r#"{{"version":2,"x":{}"#, "[".repeat(200_000));
+        let name = "\u{1b}x".repeat(60_000);
+        let long = format!(r#"{{"version":2,"command":"status","settings":{{}},"{name}":1}}"#);
+        let named = format!(r#"{{"version":2,"command":{}}}"#, serde_json::Value::from(name));
+        for bad in [deep, long, named] {
+            let reply =
+                serde_json::to_string(&*Request::parse(bad.as_bytes()).unwrap_err()).unwrap();
+            assert!(reply.contains("bad-request") && reply.len() < 2000, "{reply:.3000}");
         }
     }
 }

@@ -1,10 +1,25 @@
 //! What a listener sets, and what outlives a restart.
+//!
+//! Reading these types is the check: what a page, a backup, a message or a file holds becomes one
+//! of them only if every value is within its range.
+//!
+//! - [`raw`]: the same as it is written, not yet checked
+//! - [`stored`]: settings from the disk, as far as they can be used
+
+mod raw;
+mod stored;
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
+
+use crate::dac_choice::DacChoice;
+use crate::filter_path::FilterPath;
+use crate::text::{EqualiserText, Name, NotAccepted};
+
+pub use stored::{Stored, from_stored};
 
 /// Version of the settings; raised when an older daemon would misread them.
 pub const SETTINGS_VERSION: u32 = 1;
@@ -21,13 +36,9 @@ pub const CROSSFEED_CUT_HZ: RangeInclusive<f64> = 300.0..=2000.0;
 pub const CROSSFEED_DB: RangeInclusive<f64> = 1.0..=15.0;
 /// The range of [`Limiter::threshold_db`] in dB.
 pub const THRESHOLD_DB: RangeInclusive<f64> = -12.0..=-0.1;
-/// The most bytes of an equaliser's text.
-pub const MAX_EQUALISER_BYTES: usize = 64 * 1024;
-/// The most bytes of a name or a path in the settings.
-pub const MAX_NAME_BYTES: usize = 1024;
 
 /// Everything that a listener can set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -37,12 +48,17 @@ pub struct Settings {
     /// What is done to the sound.
     #[serde(default)]
     pub sound: Sound,
-    /// The DAC by the name in the list of DACs; null: as the configuration says.
+    /// The DAC by the name in the list of DACs: `auto`, `usb:VID:PID`, `usb:VID:PID:SERIAL`, or a
+    /// device of a sound card, `hw:CARD,DEVICE`; null: as the configuration says.
     #[serde(default)]
-    pub dac: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub dac: Option<DacChoice>,
     /// The filter by the path in the list of filters; null: as the configuration says.
     #[serde(default)]
-    pub filter: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub filter: Option<FilterPath>,
     /// The equaliser; null: none.
     #[serde(default)]
     pub equaliser: Option<Equaliser>,
@@ -61,7 +77,7 @@ impl Default for Settings {
 }
 
 /// What is done to the sound besides the filter.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -119,7 +135,7 @@ pub enum Headroom {
 }
 
 /// Crossfeed after Bauer, with the two figures of bs2b.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -138,7 +154,7 @@ impl Default for Crossfeed {
 }
 
 /// The soft limiter.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -154,17 +170,33 @@ impl Default for Limiter {
 }
 
 /// An equaliser that is folded into the filter.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Equaliser {
-    /// A name for people.
-    pub name: String,
+    /// A name for people, 1 to 200 characters on one line.
+    #[cfg_attr(test, schemars(with = "String"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 1, max_length = 200))]
+    pub name: Name,
     /// The text of Equalizer APO or AutoEQ: `Preamp:`, `Filter:`, `GraphicEQ:` lines, at most
     /// 64 KiB.
-    pub text: String,
+    #[cfg_attr(test, schemars(with = "String"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub text: EqualiserText,
 }
+
+/// Reading is the check: of the raw type, then of its values.
+macro_rules! read_checked {
+    ($($name:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                raw::$name::deserialize(deserializer)?.checked().map_err(de::Error::custom)
+            }
+        }
+    )*};
+}
+read_checked!(Settings, Sound, Crossfeed, Limiter, Equaliser);
 
 /// A setting that is outside of what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -201,23 +233,29 @@ fn refuse(
     Err(OutOfRange { key, found: found.to_string(), accepted: accepted.into() })
 }
 
-fn short(key: &'static str, text: &str, most: usize) -> Result<(), OutOfRange> {
-    if text.len() > most {
-        return refuse(key, format!("{} bytes long", text.len()), format!("at most {most} bytes"));
+impl OutOfRange {
+    /// That the value of `key` is not accepted.
+    #[must_use]
+    pub fn at(key: &'static str, NotAccepted { found, accepted }: NotAccepted) -> Self {
+        Self { key, found, accepted }
     }
-    Ok(())
 }
 
-fn name(key: &'static str, text: &str) -> Result<(), OutOfRange> {
-    if text.is_empty() || text.chars().any(char::is_control) {
-        let accepted = "a text that is not empty and has no control characters";
-        return refuse(key, format!("{text:?}"), accepted);
+impl Crossfeed {
+    fn check(&self) -> Result<(), OutOfRange> {
+        within("sound.crossfeed.cut_hz", self.cut_hz, &CROSSFEED_CUT_HZ, " Hz")?;
+        within("sound.crossfeed.feed_db", self.feed_db, &CROSSFEED_DB, " dB")
     }
-    short(key, text, MAX_NAME_BYTES)
+}
+
+impl Limiter {
+    fn check(&self) -> Result<(), OutOfRange> {
+        within("sound.limiter.threshold_db", self.threshold_db, &THRESHOLD_DB, " dBFS")
+    }
 }
 
 impl Sound {
-    /// Checks every value against its range.
+    /// Checks every value against its range, where it was not read but made.
     ///
     /// # Errors
     /// The first that is outside.
@@ -225,20 +263,14 @@ impl Sound {
         within("sound.gain_db", self.gain_db, &GAIN_DB, " dB")?;
         within("sound.balance", self.balance, &BALANCE, "")?;
         within("sound.headroom_db", self.headroom_db, &HEADROOM_DB, " dB")?;
-        if let Some(Crossfeed { cut_hz, feed_db }) = self.crossfeed {
-            within("sound.crossfeed.cut_hz", cut_hz, &CROSSFEED_CUT_HZ, " Hz")?;
-            within("sound.crossfeed.feed_db", feed_db, &CROSSFEED_DB, " dB")?;
-        }
-        if let Some(Limiter { threshold_db }) = self.limiter {
-            within("sound.limiter.threshold_db", threshold_db, &THRESHOLD_DB, " dBFS")?;
-        }
-        Ok(())
+        self.crossfeed.as_ref().map_or(Ok(()), Crossfeed::check)?;
+        self.limiter.as_ref().map_or(Ok(()), Limiter::check)
     }
 }
 
 impl Settings {
-    /// Checks every value against its range; whether a DAC or a filter is there, and what an
-    /// equaliser's text means, the daemon knows.
+    /// Checks every value against its range, where it was not read but made; whether a DAC or a
+    /// filter is there, and what an equaliser's text means, the daemon knows.
     ///
     /// # Errors
     /// The first that is outside.
@@ -246,19 +278,72 @@ impl Settings {
         if self.version != SETTINGS_VERSION {
             return refuse("version", self.version, SETTINGS_VERSION.to_string());
         }
-        self.sound.check()?;
-        if let Some(dac) = &self.dac {
-            name("dac", dac)?;
-        }
-        if let Some(filter) = &self.filter {
-            name("filter", filter)?;
-        }
-        if let Some(equaliser) = &self.equaliser {
-            name("equaliser.name", &equaliser.name)?;
-            short("equaliser.text", &equaliser.text, MAX_EQUALISER_BYTES)?;
-        }
-        Ok(())
+        self.sound.check()
     }
+
+    /// These settings with the JSON merge patch `patch` on them (RFC 7396).
+    ///
+    /// # Errors
+    /// [`Refused`] when what comes out is no settings, or has a value outside its range.
+    pub fn changed(&self, patch: serde_json::Value) -> Result<Self, Refused> {
+        let mut value = serde_json::to_value(self)?;
+        merge(&mut value, patch);
+        Ok(serde_json::from_value::<raw::Settings>(value)?.checked()?)
+    }
+}
+
+/// Why something is no settings.
+#[derive(Debug, Error)]
+pub enum Refused {
+    /// Its form: an unknown setting, a number for a text.
+    #[error("not settings: {}", bounded(&.0.to_string()))]
+    Form(#[from] serde_json::Error),
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+}
+
+/// A message of a parser, which may repeat what it was given, for a message of ours.
+pub(crate) fn bounded(message: &str) -> String {
+    crate::text::cleaned(message, 300)
+}
+
+/// Whether `error` is of a value outside its range in a request that has `gain_db`, `settings` or
+/// `text`.
+pub(crate) fn out_of_range(request: &[u8], error: &serde_json::Error) -> Option<OutOfRange> {
+    #[derive(Deserialize)]
+    struct Values {
+        gain_db: Option<f64>,
+        settings: Option<raw::Settings>,
+        text: Option<String>,
+    }
+    let Values { gain_db, settings, text } = serde_json::from_slice(request).ok()?;
+    let found = [
+        gain_db.and_then(|gain_db| gain(gain_db).err()),
+        settings.and_then(|settings| settings.checked().err()),
+        text.and_then(|text| EqualiserText::try_from(text).err())
+            .map(|e| OutOfRange::at("text", e)),
+    ];
+    // Only where that is what the reading failed of.
+    let said = error.to_string();
+    found.into_iter().flatten().find(|found| said.starts_with(&found.to_string()))
+}
+
+fn gain(found: f64) -> Result<f64, OutOfRange> {
+    // -0.0 is 0.0 for whoever reads it.
+    within("gain_db", found, &GAIN_DB, " dB").map(|()| found + 0.0)
+}
+
+/// Reads the volume of a command.
+pub(crate) fn read_gain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    gain(f64::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+/// Reads the equaliser's text of a command.
+pub(crate) fn read_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<EqualiserText, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    EqualiserText::try_from(text).map_err(|e| de::Error::custom(OutOfRange::at("text", e)))
 }
 
 /// Changes `value` as the JSON merge patch `patch` says (RFC 7396): objects are merged key by key,
@@ -325,12 +410,18 @@ mod tests {
     #[test]
     fn what_is_out_of_range_names_key_and_range() {
         let refused = |patch: serde_json::Value| {
+            let changed = Settings::default().changed(patch.clone());
+            let Err(Refused::OutOfRange(error)) = changed else { panic!("{patch}: {changed:?}") };
+            // Reading it says the same.
             let mut value = serde_json::to_value(Settings::default()).unwrap();
             merge(&mut value, patch);
-            serde_json::from_value::<Settings>(value).unwrap().check().unwrap_err().to_string()
+            let read = serde_json::from_value::<Settings>(value).unwrap_err().to_string();
+            assert_eq!(read, error.to_string());
+            read
         };
         for (patch, said) in [
             (json!({"sound": {"gain_db": 0.1}}), "sound.gain_db is 0.1; accepted: -120 to 0 dB"),
+            (json!({"sound": {"gain_db": 1e300}}), "sound.gain_db is 1000"),
             (json!({"sound": {"balance": -2}}), "sound.balance is -2; accepted: -1 to 1"),
             (
                 json!({"sound": {"crossfeed": {"cut_hz": 100}}}),
@@ -341,13 +432,34 @@ mod tests {
                 "sound.limiter.threshold_db is 0; accepted: -12 to -0.1 dBFS",
             ),
             (json!({"version": 2}), "version is 2; accepted: 1"),
-            (json!({"dac": ""}), "dac is \"\"; accepted: a text"),
+            (json!({"dac": ""}), "dac is \"\"; accepted: \"auto\", usb:VID:PID"),
+            (json!({"dac": "file:'|id',raw"}), "dac is \"file:'|id',raw\"; accepted: \"auto\""),
+            (json!({"filter": "/a/../b.filter"}), "filter is \"/a/../b.filter\"; accepted: an abs"),
+            (json!({"equaliser": {"name": "a\n", "text": ""}}), "equaliser.name is \"a\\n\"; acc"),
+            (json!({"equaliser": {"name": "a", "text": "\u{0}"}}), "equaliser.text is the control"),
         ] {
             let message = refused(patch);
             assert!(message.starts_with(said), "{message}");
         }
-        let long = "a".repeat(MAX_EQUALISER_BYTES + 1);
+        let long = "a".repeat(crate::text::MAX_EQUALISER_BYTES + 1);
         assert!(refused(json!({"equaliser": {"name": "a", "text": long}})).contains("65537 bytes"));
+    }
+
+    #[test]
+    fn numbers_that_are_none_do_not_come_in() {
+        for text in ["NaN", "1e999", "-1e999", "Infinity", "null", "\"-6\"", "[]"] {
+            let sound = format!(r#"{{"gain_db":{text}}}"#);
+            assert!(serde_json::from_str::<Sound>(&sound).is_err(), "{text}");
+            let crossfeed = format!(r#"{{"cut_hz":{text}}}"#);
+            assert!(serde_json::from_str::<Crossfeed>(&crossfeed).is_err(), "{text}");
+        }
+        for made in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(Sound { gain_db: made, ..Sound::default() }.check().is_err(), "{made}");
+        }
+        let sound: Sound = serde_json::from_str(r#"{"gain_db":-0.0,"balance":-0.0}"#).unwrap();
+        assert!(sound.gain_db.is_sign_positive() && sound.balance.is_sign_positive());
+        assert!(serde_json::from_str::<Limiter>(r#"{"threshold_db":0}"#).is_err());
+        assert!(serde_json::from_str::<Sound>(r#"{"mono":true,"mono":false}"#).is_err());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use totton_dsp::Filter;
-use totton_protocol::{Dac, FilterChoice, FilterFile};
+use totton_protocol::text::bounded;
+use totton_protocol::{Dac, FilterChoice, FilterFile, FilterPath};
 
 use crate::config::Config;
 use crate::device;
@@ -21,7 +22,11 @@ pub fn filters(config: &Config) -> Vec<FilterChoice> {
         let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
         let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
         files.sort();
-        files.retain(|file| file.extension().is_some_and(|e| e == "filter"));
+        // What could not be chosen is not offered: a folder, a pipe, a name that no setting holds.
+        files.retain(|file| {
+            let named = file.to_str().is_some_and(|path| path.parse::<FilterPath>().is_ok());
+            named && fs::metadata(file).is_ok_and(|metadata| metadata.is_file())
+        });
         for file in files.iter().take(MOST_FILES) {
             let described = describe(file);
             choices.entry(template(file, &described)).or_default().push(described);
@@ -52,7 +57,7 @@ fn describe(file: &Path) -> FilterFile {
             described.taps = Some(taps as u64);
             described.phase = Some(header.phase.to_string());
         }
-        Err(error) => described.problem = Some(error.to_string()),
+        Err(error) => described.problem = Some(bounded(&error.to_string())),
     }
     described
 }
@@ -83,8 +88,11 @@ pub fn dacs(found: Vec<device::dac::Dac>, playing: Option<&str>) -> Vec<Dac> {
         let capabilities = dac.capabilities.as_ref();
         Dac {
             // What is told apart by its USB identity keeps its name in any port.
-            name: dac.usb.as_ref().map_or_else(|| dac.name.clone(), ToString::to_string),
-            label: dac.description.clone(),
+            name: match &dac.usb {
+                Some(usb) => usb.to_choice().to_string(),
+                None => dac.name.clone(),
+            },
+            label: bounded(&dac.description),
             usb_id: dac.usb.as_ref().map(|usb| format!("{:04x}:{:04x}", usb.vendor, usb.product)),
             device: dac.name.clone(),
             rates: dac.rates().to_vec(),

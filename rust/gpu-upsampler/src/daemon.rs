@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use totton_protocol::settings::Stored;
 use totton_protocol::{FaultKind, Settings, Sound};
 
 use crate::audio::flow::Flow;
@@ -14,6 +15,7 @@ use crate::board::Board;
 use crate::config::Config;
 use crate::device::AudioDevices;
 use crate::error::Error;
+use crate::filters::FilterSet;
 use crate::ipc::Sockets;
 use crate::notify::{self, Notifier};
 use crate::settings::Store;
@@ -39,15 +41,8 @@ pub struct Places {
 pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, Error> {
     let base = Config::load(config_file)?;
     let mut faults = vec![];
-    let settings = stored_settings(&base, &mut faults);
-    let (config, filters) = prepare::load(&base, &settings).or_else(|error| {
-        // What was chosen cannot be used, and may be put right while the sound goes on.
-        let plain = Settings { dac: None, filter: None, equaliser: None, ..settings.clone() };
-        let loaded = prepare::load(&base, &plain)?;
-        let message = format!("{error}; what the configuration names is used instead");
-        faults.push((error.fault(), message));
-        Ok::<_, Error>(loaded)
-    })?;
+    let (mut settings, stored) = stored_settings(&base, &mut faults);
+    let (config, filters) = usable(&base, &mut settings, &mut faults)?;
     let notifier = Notifier::from_environment().map_err(|source| Error::File {
         file: std::env::var_os("NOTIFY_SOCKET").unwrap_or_default().into(),
         source,
@@ -57,7 +52,7 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
         base,
         config,
         filters,
-        settings: Arc::new(Store::new(settings, true)),
+        settings: Arc::new(Store::new(settings, stored)),
         faults,
         devices,
         build_engine: Box::new(backend::build),
@@ -66,16 +61,54 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
     })
 }
 
-/// The settings on the disk, or the configuration's.
-pub fn stored_settings(config: &Config, faults: &mut Vec<(FaultKind, String)>) -> Settings {
+/// The settings on the disk, or the configuration's; whether the disk holds them as they are.
+pub fn stored_settings(config: &Config, faults: &mut Vec<(FaultKind, String)>) -> (Settings, bool) {
+    let file = &config.settings.file;
+    match file::read(&mut RealDisk, file) {
+        Ok(Some(Stored { settings, left_out })) => {
+            let whole = left_out.is_empty();
+            if !whole {
+                let (file, aside) = (file.display(), file.with_extension("bad"));
+                let message =
+                    format!("of {file}, kept as {}: {}", aside.display(), left_out.join("; "));
+                faults.push((FaultKind::SettingsUnreadable, message));
+            }
+            return (settings, whole);
+        }
+        Ok(None) => {}
+        Err(error) => faults.push((FaultKind::SettingsUnreadable, error.to_string())),
+    }
     let sound =
         Sound { gain_db: config.output.gain_db, mute: config.output.mute, ..Sound::default() };
-    file::read(&mut RealDisk, &config.settings.file)
-        .unwrap_or_else(|error| {
-            faults.push((FaultKind::SettingsUnreadable, error.to_string()));
-            None
-        })
-        .unwrap_or_else(|| Settings { sound, ..Settings::default() })
+    (Settings { sound, ..Settings::default() }, true)
+}
+
+/// What `settings` choose over `base`. What cannot be used is told in `faults`, and what the
+/// configuration names is used instead; it stays in the settings, and may be put right while the
+/// sound goes on. An equaliser may lower the sound: without it, the sound is muted.
+fn usable(
+    base: &Config,
+    settings: &mut Settings,
+    faults: &mut Vec<(FaultKind, String)>,
+) -> Result<(Config, FilterSet), Error> {
+    let mut used = settings.clone();
+    loop {
+        let error = match prepare::load(base, &used) {
+            Ok(loaded) => return Ok(loaded),
+            Err(error) => error,
+        };
+        let instead = match &error {
+            Error::Profile { .. } if used.equaliser.take().is_some() => {
+                settings.sound.mute = true;
+                "it is left out, and the sound is muted: it may be louder without"
+            }
+            Error::Filter { .. } | Error::Setting(_) if used.filter.take().is_some() => {
+                "what the configuration names is used instead"
+            }
+            _ => return Err(error),
+        };
+        faults.push((error.fault(), format!("{error}; {instead}")));
+    }
 }
 
 /// Writes the settings from now on, and notes how that goes.

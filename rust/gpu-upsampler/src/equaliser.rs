@@ -1,6 +1,7 @@
 //! What an equaliser's text means, and whether it can be used: told by line.
 
 use totton_dsp::{Equaliser, Filter, Origin, Phase};
+use totton_protocol::text::bounded;
 
 /// Why a text is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,8 @@ fn refusal(error: &totton_dsp::Error) -> Refusal {
         totton_dsp::Error::Equaliser { line, .. } => u32::try_from(*line).ok(),
         _ => None,
     };
-    Refusal { line, message: error.to_string() }
+    // It repeats the line at fault, which may be all of the text.
+    Refusal { line, message: bounded(&error.to_string()) }
 }
 
 #[cfg(test)]

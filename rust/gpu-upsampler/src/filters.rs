@@ -127,9 +127,11 @@ impl Profile {
         let Some(totton_protocol::Equaliser { name, text }) = &settings.equaliser else {
             return Ok(None);
         };
-        let equaliser = crate::equaliser::check(name, text)
-            .map_err(|refusal| Error::Profile { name: name.clone(), reason: refusal.message })?;
-        Ok(Some(Self { name: name.clone(), equaliser }))
+        let name = name.as_str().to_owned();
+        match crate::equaliser::check(&name, text.as_str()) {
+            Ok(equaliser) => Ok(Some(Self { name, equaliser })),
+            Err(refusal) => Err(Error::Profile { name, reason: refusal.message }),
+        }
     }
 }
 

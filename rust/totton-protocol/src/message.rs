@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Dac, FilterChoice};
 use crate::meter::{BlockLoad, Buffer, Drift, Levels, Memory, Spectrum, Temperature};
-use crate::settings::{OutOfRange, Settings, bounded, out_of_range, read_gain, read_text};
+use crate::settings::{OutOfRange, Settings, out_of_range, read_gain, read_text};
 use crate::status::Status;
-use crate::text::EqualiserText;
+use crate::text::{EqualiserText, bounded};
 
 /// Version of the messages; raised when an old peer would misread a new message.
 pub const PROTOCOL_VERSION: u32 = 2;

@@ -15,6 +15,9 @@ pub const MAX_EQUALISER_BYTES: usize = 64 * 1024;
 /// The most characters of a refused value that a message repeats.
 const QUOTED_CHARACTERS: usize = 100;
 
+/// The most characters of a message of a parser.
+const MESSAGE_CHARACTERS: usize = 300;
+
 /// A value that is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("found {found}; accepted: {accepted}")]
@@ -51,6 +54,13 @@ pub(crate) fn is_plain(c: char) -> bool {
 /// `text` with a replacement character for each that is not plain, and at most `most` characters.
 pub(crate) fn cleaned(text: &str, most: usize) -> String {
     text.chars().take(most).map(|c| if is_plain(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// `message` for the journal or a reply, where it may repeat what a stranger wrote: one line, not
+/// longer than a few hundred characters.
+#[must_use]
+pub fn bounded(message: &str) -> String {
+    cleaned(message, MESSAGE_CHARACTERS)
 }
 
 /// Makes a type that holds a checked text: on the wire it stays a text, and reading it is the

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use totton_protocol::{CardDevice, UsbId};
 
-use crate::device::dac::UsbId;
 use crate::error::Error;
 use crate::sample::SampleFormat;
 
@@ -98,10 +98,13 @@ pub struct Playback {
 pub enum PlaybackChoice {
     /// The first card with the driver `USB-Audio`.
     Auto,
-    /// By ALSA name.
-    Named(String),
     /// By what it is on the USB.
     Usb(UsbId),
+    /// By the sound card.
+    Card(CardDevice),
+    /// By another name that alsa-lib knows: a plug-in, which may do anything. Only the
+    /// configuration's files can say this, and they are root's.
+    Named(String),
 }
 
 /// The convolution engine.

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+use totton_protocol::CardDevice;
 
 use super::{CaptureRate, INPUT_RATES, PlaybackChoice, RATIOS, RatioChoice};
 use crate::sample::SampleFormat;
@@ -168,6 +169,11 @@ impl<'de> Deserialize<'de> for PlaybackChoice {
                 .parse()
                 .map(Self::Usb)
                 .map_err(|form| de::Error::custom(format!("found {text:?}; accepted: {form}"))),
+            // The other spellings of a card are plug-ins, too: plughw converts, dmix mixes. Who
+            // wrote one here wants that.
+            text if text.starts_with("hw:") => {
+                Ok(CardDevice::spelled(text).map_or(Self::Named(name), Self::Card))
+            }
             _ => Ok(Self::Named(name)),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::time::Duration;
 
-use totton_protocol::settings::merge;
+use totton_protocol::settings::Refused;
 use totton_protocol::{Answer, Command, ErrorCode, Reply, Request, Settings};
 
 use crate::board::Board;
@@ -37,14 +37,14 @@ pub(super) struct Control<'a> {
 }
 
 /// A refusal, or what keeps a command from being carried out.
-type Refused = Box<Reply>;
+type Refusal = Box<Reply>;
 
-fn failed(message: impl Into<String>) -> Refused {
+fn failed(message: impl Into<String>) -> Refusal {
     Box::new(Reply::error(ErrorCode::Failed, message))
 }
 
 /// The answer to settings that the supervisor could not put in force.
-fn refused(error: &Error) -> Refused {
+fn refused(error: &Error) -> Refusal {
     let code = match error {
         Error::Filter { .. } => ErrorCode::BadFilter,
         Error::Profile { .. } => ErrorCode::BadEqualiser,
@@ -96,7 +96,7 @@ impl Control<'_> {
         outcome.map_or_else(|refusal| *refusal, Reply::Ok)
     }
 
-    fn obey(&self, command: Command) -> Result<Answer, Refused> {
+    fn obey(&self, command: Command) -> Result<Answer, Refusal> {
         match command {
             Command::Status => {}
             Command::SetMute { mute } => self.change(|settings| settings.sound.mute = mute),
@@ -110,7 +110,7 @@ impl Control<'_> {
             Command::ChangeSettings { changes } => {
                 return self.replace(self.changed(changes.into())?);
             }
-            Command::CheckEqualiser { text } => return check("equaliser", &text),
+            Command::CheckEqualiser { text } => return check("equaliser", text.as_str()),
             Command::Dacs => {
                 let dacs = self.ask(|reply| Event::Dacs { reply })?;
                 return Ok(Answer::Dacs { dacs });
@@ -140,24 +140,22 @@ impl Control<'_> {
     }
 
     /// The settings with a merge patch on them.
-    fn changed(&self, patch: serde_json::Value) -> Result<Settings, Refused> {
+    fn changed(&self, patch: serde_json::Value) -> Result<Settings, Refusal> {
         let (settings, _) = self.board.settings().get();
-        let bad = |error: serde_json::Error| {
-            Box::new(Reply::error(ErrorCode::BadRequest, format!("not settings: {error}")))
-        };
-        let mut value = serde_json::to_value(settings).map_err(bad)?;
-        merge(&mut value, patch);
-        let settings: Settings = serde_json::from_value(value).map_err(bad)?;
-        settings.check().map_err(|error| Box::new(Reply::from(error)))?;
-        Ok(settings)
+        settings.changed(patch).map_err(|error| {
+            Box::new(match error {
+                Refused::OutOfRange(error) => error.into(),
+                Refused::Form(_) => Reply::error(ErrorCode::BadRequest, error.to_string()),
+            })
+        })
     }
 
     /// Puts `wanted` in force: at once what only concerns the sound, by the supervisor what needs
     /// another filter or DAC.
-    fn replace(&self, wanted: Settings) -> Result<Answer, Refused> {
+    fn replace(&self, wanted: Settings) -> Result<Answer, Refusal> {
         let (now, revision) = self.board.settings().get();
         if let Some(profile) = &wanted.equaliser {
-            check(&profile.name, &profile.text)?;
+            check(profile.name.as_str(), profile.text.as_str())?;
         }
         let only_sound = Settings { sound: wanted.sound, ..now } == wanted;
         if only_sound {
@@ -170,18 +168,18 @@ impl Control<'_> {
     }
 
     /// Has the supervisor do something.
-    fn order(&self, event: impl FnOnce(SyncSender<Outcome>) -> Event) -> Result<(), Refused> {
+    fn order(&self, event: impl FnOnce(SyncSender<Outcome>) -> Event) -> Result<(), Refusal> {
         self.ask(event)?.map_err(failed)
     }
 
     /// Asks the supervisor, and waits for it.
-    fn ask<T>(&self, event: impl FnOnce(SyncSender<T>) -> Event) -> Result<T, Refused> {
+    fn ask<T>(&self, event: impl FnOnce(SyncSender<T>) -> Event) -> Result<T, Refusal> {
         let (reply, outcome) = mpsc::sync_channel(1);
         self.events.send(event(reply)).map_err(|_| failed("the daemon is stopping"))?;
         self.wait_for(&outcome)
     }
 
-    fn wait_for<T>(&self, outcome: &Receiver<T>) -> Result<T, Refused> {
+    fn wait_for<T>(&self, outcome: &Receiver<T>) -> Result<T, Refusal> {
         let turn = Duration::from_millis(TURN_MS.unsigned_abs());
         let mut waited = Duration::ZERO;
         while waited < PATIENCE && !self.ended.load(Ordering::Relaxed) {
@@ -198,7 +196,7 @@ impl Control<'_> {
 }
 
 /// Tells what an equaliser's text comes down to, or which line is at fault.
-fn check(name: &str, text: &str) -> Result<Answer, Refused> {
+fn check(name: &str, text: &str) -> Result<Answer, Refusal> {
     match equaliser::check(name, text) {
         Ok(found) => Ok(Answer::Equaliser {
             preamp_db: found.preamp_db,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use totton_protocol::Settings;
+use totton_protocol::settings::{Stored, from_stored};
 
 use super::disk::Disk;
 
@@ -31,25 +32,35 @@ impl FileError {
     }
 }
 
-/// Reads the settings; `None` when there is no file yet.
+/// Reads the settings; `None` when there is no file yet. They are as little trusted as what a page
+/// sends: of what this daemon does not accept, see [`from_stored`]. The file as it was is then kept
+/// beside it, as `.bad`.
 ///
 /// # Errors
-/// When the file cannot be read, or holds no settings. What it holds is then kept beside it,
-/// as `.bad`: the next change would overwrite it.
-pub fn read(disk: &mut dyn Disk, file: &Path) -> Result<Option<Settings>, FileError> {
+/// When the file cannot be read, or holds no settings. It then has the name `.bad`: the next change
+/// would overwrite it.
+pub fn read(disk: &mut dyn Disk, file: &Path) -> Result<Option<Stored>, FileError> {
     let bytes = match disk.read(file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(FileError::Read { file: file.to_owned(), source }),
     };
-    let parsed = serde_json::from_slice::<Settings>(&bytes)
-        .map_err(|error| error.to_string())
-        .and_then(|settings| settings.check().map(|()| settings).map_err(|e| e.to_string()));
-    parsed.map(Some).map_err(|reason| {
-        // Without the copy nothing is lost but a look at what was there.
-        let _ = disk.rename(file, &file.with_extension("bad"));
-        FileError::Content { file: file.to_owned(), reason }
-    })
+    let aside = file.with_extension("bad");
+    match from_stored(&bytes) {
+        Ok(stored) => {
+            if !stored.left_out.is_empty() {
+                // A copy: until other settings are written, these are better than none. Without
+                // the copy nothing is lost but a look at what was there.
+                let _ = disk.write(&aside, &bytes);
+            }
+            Ok(Some(stored))
+        }
+        Err(reason) => {
+            // As above.
+            let _ = disk.rename(file, &aside);
+            Err(FileError::Content { file: file.to_owned(), reason: reason.to_string() })
+        }
+    }
 }
 
 /// Replaces the settings.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use totton_protocol::settings::Stored;
 use totton_protocol::{Equaliser, Settings, Sound};
 
 use super::disk::{Disk, RealDisk};
@@ -169,7 +170,10 @@ fn old() -> Settings {
 
 /// Longer than the old one, so that a mixture of both shows.
 fn new() -> Settings {
-    let equaliser = Equaliser { name: "new".into(), text: "Preamp: -1 dB\n".repeat(50) };
+    let equaliser = Equaliser {
+        name: "new".parse().unwrap(),
+        text: "Preamp: -1 dB\n".repeat(50).parse().unwrap(),
+    };
     Settings { equaliser: Some(equaliser), ..Settings::default() }
 }
 
@@ -193,7 +197,8 @@ fn losses(write: Write) -> Vec<String> {
         let reached = disk.steps > at;
         for (number, mut state) in disk.after_power_cut().into_iter().enumerate() {
             match file::read(&mut state, place()) {
-                Ok(Some(found)) if found == new() || found == old() && done.is_err() => {}
+                Ok(Some(Stored { settings: found, .. }))
+                    if found == new() || found == old() && done.is_err() => {}
                 other => lost.push(format!("step {at}, state {number}: {other:?}")),
             }
         }
@@ -245,12 +250,12 @@ fn a_call_that_fails_at_any_step_leaves_the_old_or_the_new_settings_and_no_debri
             let failure = file::write(&mut disk, place(), &new()).unwrap_err();
             assert_eq!(failure.is_disk_full(), error == libc::ENOSPC);
             let found = file::read(&mut disk, place()).unwrap().unwrap();
-            assert_eq!(found, if at < 3 { old() } else { new() }, "step {at}");
+            assert_eq!(found.settings, if at < 3 { old() } else { new() }, "step {at}");
             assert_eq!(disk.latest.len(), 1, "step {at}: {:?}", disk.latest);
             // And the next attempt gets there.
             file::write(&mut disk, place(), &new()).unwrap();
             for mut state in disk.after_power_cut() {
-                assert_eq!(file::read(&mut state, place()).unwrap(), Some(new()));
+                assert_eq!(file::read(&mut state, place()).unwrap().unwrap().settings, new());
             }
         }
     }
@@ -262,7 +267,7 @@ fn what_is_no_settings_is_kept_aside_and_told() {
     let file = folder.path().join("settings.json");
     assert_eq!(file::read(&mut RealDisk, &file).unwrap(), None);
     file::write(&mut RealDisk, &file, &new()).unwrap();
-    assert_eq!(file::read(&mut RealDisk, &file).unwrap(), Some(new()));
+    assert_eq!(file::read(&mut RealDisk, &file).unwrap().unwrap().settings, new());
     for bad in [&b"{"[..], b"", br#"{"version":1,"sound":{"gain_db":7}}"#, br#"{"version":9}"#] {
         std::fs::write(&file, bad).unwrap();
         let told = file::read(&mut RealDisk, &file).unwrap_err().to_string();

@@ -124,7 +124,7 @@ mod tests {
             thread::sleep(Duration::from_millis(5));
         }
         assert!(*writes.lock().unwrap() <= 2);
-        let gain_db = || file::read(&mut RealDisk, &file).unwrap().unwrap().sound.gain_db;
+        let gain_db = || file::read(&mut RealDisk, &file).unwrap().unwrap().settings.sound.gain_db;
         assert_eq!(gain_db(), -9.99);
         // What was changed just before the end is there after it.
         store.change(|settings| settings.sound.gain_db = -33.0);

@@ -189,7 +189,7 @@ fn an_equaliser_fades_in_without_closing_the_stream() {
         status.engine.as_ref().is_some_and(|engine| engine.load > 0.0)
     });
     let text = "Preamp: -6 dB\nFilter 1: ON LSC Fc 200 Hz Gain -6 dB Q 0.7\n";
-    let equaliser = Equaliser { name: "mine".into(), text: text.into() };
+    let equaliser = Equaliser { name: "mine".parse().unwrap(), text: text.parse().unwrap() };
     let set = json!({"equaliser": serde_json::to_value(&equaliser).unwrap()});
     let (settings, _) = daemon.client.settings(changes(set)).unwrap();
     assert_eq!(settings.equaliser, Some(equaliser));
@@ -290,7 +290,8 @@ fn a_chosen_filter_that_is_gone_at_the_start_does_not_keep_the_sound_away() {
     let setup = Setup {
         before: |folder| {
             let filter = folder.path().join("gone.filter").display().to_string();
-            let settings = Settings { filter: Some(filter), ..Settings::default() };
+            let settings =
+                Settings { filter: Some(filter.parse().unwrap()), ..Settings::default() };
             let text = serde_json::to_string(&settings).unwrap();
             fs::write(folder.path().join("settings.json"), text).unwrap();
         },
@@ -313,7 +314,7 @@ fn dacs_and_filters_are_listed() {
     let taps = filters.iter().find(|filter| filter.label == "taps").unwrap();
     assert!(taps.in_use);
     assert_eq!((taps.files[0].taps, taps.files[0].ratio), (Some(1500), Some(RATIO as u32)));
-    let text = "Preamp: -3 dB\nFilter: ON PK Fc 100 Hz Gain 3 dB Q 1".to_owned();
+    let text = "Preamp: -3 dB\nFilter: ON PK Fc 100 Hz Gain 3 dB Q 1".parse().unwrap();
     let answer = daemon.client.ask(Command::CheckEqualiser { text }).unwrap();
     assert_eq!(answer, Answer::Equaliser { preamp_db: -3.0, bands: 1, curves: 0 });
 }

@@ -30,6 +30,14 @@ const FIXED_BYTES: usize = 24;
 const CHECKSUM_BYTES: usize = 4;
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 
+/// Opens a regular file: to open a pipe is to wait for its writer.
+fn open(path: &Path) -> std::io::Result<File> {
+    if std::fs::metadata(path)?.is_file() {
+        return File::open(path);
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file"))
+}
+
 impl Filter {
     /// Reads a filter file.
     ///
@@ -39,7 +47,7 @@ impl Filter {
     /// [`Error::Version`], [`Error::Length`], [`Error::Checksum`] or [`Error::Header`].
     pub fn load(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
-        let mut file = File::open(path).map_err(io)?;
+        let mut file = open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let largest = (FIXED_BYTES + MAX_HEADER_BYTES + 8 * MAX_TAPS + CHECKSUM_BYTES) as u64;
         if length > largest {
@@ -58,7 +66,7 @@ impl Filter {
     /// As [`Filter::load`], but for the checksum.
     pub fn peek(path: &Path) -> Result<(Header, usize), Error> {
         let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
-        let file = File::open(path).map_err(io)?;
+        let file = open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let mut bytes = Vec::new();
         file.take((FIXED_BYTES + MAX_HEADER_BYTES) as u64).read_to_end(&mut bytes).map_err(io)?;

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::dac_choice::DacChoice;
 use crate::filter_path::FilterPath;
-use crate::text::{EqualiserText, Name, NotAccepted};
+use crate::text::{EqualiserText, Name, NotAccepted, bounded};
 
 pub use stored::{Stored, from_stored};
 
@@ -300,11 +300,6 @@ pub enum Refused {
     Form(#[from] serde_json::Error),
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-}
-
-/// A message of a parser, which may repeat what it was given, for a message of ours.
-pub(crate) fn bounded(message: &str) -> String {
-    crate::text::cleaned(message, 300)
 }
 
 /// Whether `error` is of a value outside its range in a request that has `gain_db`, `settings` or

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Equaliser, Refused, Settings, bounded, raw};
-use crate::text::{EqualiserText, Name};
+use super::{Equaliser, Refused, Settings, raw};
+use crate::text::{EqualiserText, Name, bounded};
 
 /// What could be used of stored settings.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,7 @@ use alsa::Direction;
 use alsa::pcm::{PCM, State};
 
 use super::control::HostRate;
-use super::{Wanted, open, running_error, timeout_ms};
+use super::{Wanted, messages, open, running_error, timeout_ms};
 use crate::config;
 use crate::device::{CaptureDevice, Layout};
 use crate::error::Error;
@@ -75,10 +75,12 @@ impl CaptureDevice for AlsaCapture {
     }
 
     fn start(&mut self) -> Result<(), Error> {
+        messages::listen();
         self.pcm.start().map_err(|source| running_error(&self.layout.name, source))
     }
 
     fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error> {
+        messages::listen();
         self.pcm.wait(timeout_ms(timeout)).map_err(|error| self.fault(error))?;
         // Asked even when nothing was signalled: less than a period may have come.
         match self.pcm.io_bytes().readi(bytes) {

@@ -15,9 +15,9 @@ use std::ffi::CString;
 
 use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
 
-use totton_protocol::DriftMethod;
+use totton_protocol::{CardDevice, DriftMethod};
 
-use super::card::{Address, open_card};
+use super::card::open_card;
 use crate::device::ClockSteering;
 use crate::error::Error;
 
@@ -32,10 +32,10 @@ pub(super) struct Element {
 unsafe impl Send for Element {}
 
 impl Element {
-    fn new(address: &Address, name: &str, kind: ElemType) -> Option<Self> {
+    fn new(address: &CardDevice, name: &str, kind: ElemType) -> Option<Self> {
         let mut id = ElemId::new(ElemIface::PCM);
         id.set_device(address.device);
-        id.set_subdevice(address.subdevice);
+        id.set_subdevice(address.subdevice.unwrap_or(0));
         id.set_name(&CString::new(name).ok()?);
         Some(Self { id, kind })
     }
@@ -82,7 +82,7 @@ impl HostRate {
     /// [`Error::DeviceAbsent`] when the card is not there, [`Error::DeviceRefused`] when it tells
     /// no rate.
     pub(super) fn open(device: &str) -> Result<Self, Error> {
-        let address = Address::of(device).ok_or_else(|| no_control(device))?;
+        let address = CardDevice::spelled(device).ok_or_else(|| no_control(device))?;
         let control = open_card(device, &address.card)?;
         let element = |name, kind| Element::new(&address, name, kind);
         let there = |element: &Element| element.read(&control).is_ok();
@@ -154,7 +154,7 @@ pub(super) struct Steering {
 impl Steering {
     /// That of the card of the PCM `device`, if it has one.
     pub(super) fn open(device: &str) -> Option<Self> {
-        let address = Address::of(device)?;
+        let address = CardDevice::spelled(device)?;
         let control = open_card(device, &address.card).ok()?;
         let kinds = [
             (DriftMethod::GadgetPitch, "Capture Pitch 1000000"),

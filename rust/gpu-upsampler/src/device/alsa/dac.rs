@@ -7,6 +7,9 @@ use std::path::Path;
 use alsa::ctl::{Ctl, DeviceIter};
 use alsa::pcm::{HwParams, PCM};
 use alsa::{Card, Direction};
+use totton_protocol::CardDevice;
+use totton_protocol::dac_choice::Card as CardName;
+use totton_protocol::text::bounded;
 
 use super::{alsa_format, open_error};
 use crate::config::PlaybackChoice;
@@ -46,12 +49,11 @@ impl Dacs {
     /// # Errors
     /// [`Error::DeviceAbsent`] when it is not there, or why it could not be asked what it can do.
     pub(super) fn find(&mut self, choice: &PlaybackChoice) -> Result<Dac, Error> {
-        let found = self.enumerate().into_iter().find(|(_, dac)| match choice {
+        let found = self.enumerate().into_iter().find(|(card, dac)| match choice {
             PlaybackChoice::Auto => dac.usb.is_some(),
             PlaybackChoice::Usb(id) => dac.usb.as_ref().is_some_and(|found| id.means(found)),
-            PlaybackChoice::Named(name) => {
-                dac.name == *name || dac.name.strip_suffix(",0") == Some(name)
-            }
+            PlaybackChoice::Card(device) => is_at(device, *card, &dac.name),
+            PlaybackChoice::Named(_) => false,
         });
         let mut dac = match (found, choice) {
             (Some((card, dac)), _) => self.with_capabilities(card, dac),
@@ -67,12 +69,9 @@ impl Dacs {
                     hint: "no such USB device with a playback device now".to_owned(),
                 });
             }
-            // A card by its number, or a plug-in: alsa-lib knows it under this name.
-            (None, PlaybackChoice::Named(name)) => {
-                super::card::check_present(name, Direction::Playback)?;
-                let (name, description) = (name.clone(), name.clone());
-                Dac { name, description, usb: None, capabilities: None }
-            }
+            // Not among the DACs: a subdevice, or the gadget's own card.
+            (None, PlaybackChoice::Card(device)) => named(device.to_string())?,
+            (None, PlaybackChoice::Named(name)) => named(name.clone())?,
         };
         if dac.capabilities.is_none() {
             // Asked again for the reason.
@@ -107,6 +106,23 @@ impl Dacs {
     }
 }
 
+/// Whether `device` is the DAC called `name`, `hw:ID,DEVICE`, of the card with the number `card`.
+fn is_at(device: &CardDevice, card: i32, name: &str) -> bool {
+    let named = CardDevice::spelled(name);
+    let same_card = |named: &CardDevice| match device.card {
+        CardName::Number(number) => i32::try_from(number) == Ok(card),
+        CardName::Id(_) => named.card == device.card,
+    };
+    device.subdevice.is_none()
+        && named.is_some_and(|named| named.device == device.device && same_card(&named))
+}
+
+/// The PCM `name`, which alsa-lib knows.
+fn named(name: String) -> Result<Dac, Error> {
+    super::card::check_present(&name, Direction::Playback)?;
+    Ok(Dac { description: name.clone(), name, usb: None, capabilities: None })
+}
+
 /// The playback devices of `card`, not yet asked what they can do.
 fn devices(card: &Card) -> alsa::Result<Vec<Dac>> {
     let control = Ctl::from_card(card, true)?;
@@ -119,12 +135,13 @@ fn devices(card: &Card) -> alsa::Result<Vec<Dac>> {
     let plays = |device: &i32| {
         u32::try_from(*device).is_ok_and(|d| control.pcm_info(d, 0, Direction::Playback).is_ok())
     };
-    let name = info.get_name()?;
+    // The kernel cuts a DAC's name at 32 bytes, in the middle of a character, too.
+    let name = info.get_name().map_or_else(|_| id.to_owned(), bounded);
     Ok(DeviceIter::new(&control)
         .filter(plays)
         .map(|device| Dac {
             name: format!("hw:{id},{device}"),
-            description: name.to_owned(),
+            description: name.clone(),
             usb: usb.clone(),
             capabilities: None,
         })
@@ -165,6 +182,17 @@ fn probe(name: &str) -> Result<Capabilities, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_is_found_by_number_or_id_and_device() {
+        let means = |choice: &str, card: i32, name: &str| {
+            is_at(&CardDevice::spelled(choice).unwrap(), card, name)
+        };
+        assert!(means("hw:CARD=D90,DEV=0", 1, "hw:D90,0") && means("hw:1", 1, "hw:D90,0"));
+        assert!(means("front:CARD=D90,DEV=0", 1, "hw:D90,0") && means("hw:1,3", 1, "hw:D90,3"));
+        assert!(!means("hw:2", 1, "hw:D90,0") && !means("hw:D90,1", 1, "hw:D90,0"));
+        assert!(!means("hw:D9,0", 1, "hw:D90,0") && !means("hw:D90,0,0", 1, "hw:D90,0"));
+    }
 
     #[test]
     fn a_usb_device_is_known_by_its_files() {

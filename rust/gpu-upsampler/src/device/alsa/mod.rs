@@ -6,6 +6,7 @@
 //! - [`significant`]: how many bits of a sample a device uses
 //! - [`volume`]: the volume control that the computer has on the input
 //! - [`dac`]: which DACs there are, and what they can do
+//! - [`messages`]: what alsa-lib says beside its error codes
 //!
 //! Everything is opened non-blocking: a blocking open waits for a busy device
 //! for as long as it is busy, a blocking read for as long as the host is silent.
@@ -14,6 +15,7 @@ mod capture;
 mod card;
 mod control;
 mod dac;
+mod messages;
 mod playback;
 mod significant;
 mod volume;
@@ -32,6 +34,7 @@ use crate::sample::SampleFormat;
 
 use control::HostRate;
 use dac::Dacs;
+use messages::Listening;
 use volume::VolumeControl;
 
 /// The machine's ALSA cards.
@@ -52,6 +55,7 @@ impl AlsaDevices {
 
 impl AudioDevices for AlsaDevices {
     fn input_rate(&mut self, config: &config::Capture) -> Result<Option<u32>, Error> {
+        let _listening = Listening::begin();
         if let config::CaptureRate::Fixed(rate) = config.rate {
             card::check_present(&config.device, Direction::Capture)?;
             return Ok(Some(rate));
@@ -67,6 +71,7 @@ impl AudioDevices for AlsaDevices {
     }
 
     fn host_volume(&mut self, _: &config::Capture) -> Option<HostVolume> {
+        let _listening = Listening::begin();
         let volume = self.volume.as_ref().and_then(VolumeControl::read);
         if volume.is_none() {
             self.volume = None;
@@ -79,21 +84,25 @@ impl AudioDevices for AlsaDevices {
         config: &config::Capture,
         rate: u32,
     ) -> Result<Box<dyn CaptureDevice>, Error> {
+        let _listening = Listening::begin();
         let device = capture::AlsaCapture::open(config, rate)?;
         self.volume = VolumeControl::open(&config.device);
         Ok(Box::new(device))
     }
 
     fn steering(&mut self, config: &config::Capture) -> Option<Box<dyn ClockSteering>> {
+        let _listening = Listening::begin();
         let steering = control::Steering::open(&config.device)?;
         Some(Box::new(steering))
     }
 
     fn dacs(&mut self) -> Vec<Dac> {
+        let _listening = Listening::begin();
         self.dacs.list()
     }
 
     fn find_playback(&mut self, config: &config::Playback) -> Result<Dac, Error> {
+        let _listening = Listening::begin();
         self.dacs.find(&config.device)
     }
 
@@ -104,7 +113,10 @@ impl AudioDevices for AlsaDevices {
         rate: u32,
         channels: usize,
     ) -> Result<Box<dyn PlaybackDevice>, Error> {
+        let _listening = Listening::begin();
         let device = playback::AlsaPlayback::open(config, name, rate, channels)?;
+        // It is opened last: both ends are there.
+        messages::forget();
         Ok(Box::new(device))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use alsa::Direction;
 use alsa::pcm::{Frames, PCM, State};
 
-use super::{Wanted, open, running_error, timeout_ms};
+use super::{Wanted, messages, open, running_error, timeout_ms};
 use crate::config;
 use crate::device::{Layout, PlaybackDevice};
 use crate::error::Error;
@@ -67,6 +67,7 @@ impl PlaybackDevice for AlsaPlayback {
     }
 
     fn write(&mut self, bytes: &[u8], timeout: Duration) -> Result<usize, Error> {
+        messages::listen();
         self.pcm.wait(timeout_ms(timeout)).map_err(|error| self.fault(error))?;
         match self.pcm.io_bytes().writei(bytes) {
             Ok(frames) => Ok(frames),
@@ -81,6 +82,7 @@ impl PlaybackDevice for AlsaPlayback {
     }
 
     fn drain(&mut self, timeout: Duration, silent: usize) {
+        messages::listen();
         let deadline = Instant::now() + timeout;
         // Non-blocking: it answers EAGAIN at once and plays on.
         let _ = self.pcm.drain();

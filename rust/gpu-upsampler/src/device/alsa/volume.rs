@@ -7,9 +7,7 @@
 //! itself as it is: obeying is the daemon's part.
 
 use alsa::mixer::{Mixer, SelemChannelId, SelemId};
-use totton_protocol::HostVolume;
-
-use super::card::Address;
+use totton_protocol::{CardDevice, HostVolume};
 
 /// The control of one card.
 pub(super) struct VolumeControl {
@@ -23,7 +21,7 @@ unsafe impl Send for VolumeControl {}
 impl VolumeControl {
     /// That of the card of the PCM `device`; `None` where the card has none.
     pub(super) fn open(device: &str) -> Option<Self> {
-        let Address { card, .. } = Address::of(device)?;
+        let CardDevice { card, .. } = CardDevice::spelled(device)?;
         let mixer = Mixer::new(&format!("hw:{card}"), true).ok()?;
         let id = SelemId::new("PCM", 0);
         mixer.find_selem(&id).filter(alsa::mixer::Selem::has_capture_volume)?;

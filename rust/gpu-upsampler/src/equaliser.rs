@@ -75,4 +75,19 @@ mod tests {
         let good = check("mine", "Preamp: -6 dB\nFilter: ON PK Fc 100 Hz Gain 3 dB Q 1").unwrap();
         assert_eq!((good.preamp_db, good.bands.len()), (-6.0, 1));
     }
+
+    #[test]
+    fn gains_that_add_up_beyond_all_bounds_are_refused() {
+        for line in
+            ["Preamp: 60 dB\n", "Preamp: -120 dB\n", "Filter: ON PK Fc 1000 Hz Gain 60 dB Q 1\n"]
+        {
+            let text = line.repeat(64 * 1024 / line.len());
+            match check("mine", &text) {
+                Err(refusal) => assert!(refusal.message.len() < 1000, "{refusal:?}"),
+                Ok(found) => assert!(found.preamp_db.is_finite() && found.preamp_db < 0.0),
+            }
+        }
+        let line = check("mine", &"x".repeat(60_000)).unwrap_err();
+        assert!(line.message.len() < 1000 && line.line == Some(1), "{line:?}");
+    }
 }

@@ -84,6 +84,10 @@ impl Machine {
     }
 
     fn daemon(&self) -> Daemon {
+        self.daemon_that_logs_to(Stdio::null())
+    }
+
+    fn daemon_that_logs_to(&self, log: Stdio) -> Daemon {
         let systemd = UnixDatagram::bind(self.place("notify")).unwrap();
         systemd.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let child = self
@@ -92,7 +96,7 @@ impl Machine {
             .arg(self.folder.path())
             .env("NOTIFY_SOCKET", self.place("notify"))
             .env("WATCHDOG_USEC", "900000")
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let control = format!("ipc://{}", self.place(endpoint::CONTROL_FILE).display());
@@ -252,4 +256,82 @@ fn under_systemd_each_line_has_its_priority() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.starts_with("<3>cannot read the configuration /nonexistent"), "{said}");
+}
+
+/// What the `file` plug-in of alsa-lib's own configuration is: its file may be a command.
+const FILE_PLUG_IN: &str = "pcm.null { type null }\n\
+    pcm.file { @args [ FILE FORMAT ] @args.FILE { type string } \
+    @args.FORMAT { type string default raw } type file slave.pcm null file $FILE format $FORMAT }\n";
+
+/// The name of a plug-in that makes the file `proof` by a shell command.
+fn command_that_makes(proof: &Path) -> String {
+    format!("file:'|touch {}; cat > /dev/null',raw", proof.display())
+}
+
+fn add(file: &Path, text: &str) {
+    let whole = fs::read_to_string(file).unwrap() + text;
+    fs::write(file, whole).unwrap();
+}
+
+#[test]
+fn a_plug_in_plays_from_the_configuration_and_from_nowhere_else() {
+    let machine = Machine::new("silence.raw");
+    fs::write(machine.place("silence.raw"), [0; 8]).unwrap();
+    add(&machine.place("asound.conf"), FILE_PLUG_IN);
+    let proof = machine.place("PWNED");
+    let settings = machine.place("settings.json");
+    let hostile = serde_json::json!({
+        "version": 1, "dac": command_that_makes(&proof), "sound": {"gain_db": -33.0},
+    });
+    fs::write(&settings, hostile.to_string()).unwrap();
+    add(&machine.config(), &format!("[settings]\nfile = {settings:?}\n"));
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    let status = until("the stream", || {
+        let status = daemon.client.call(totton_protocol::Command::Status).ok()?;
+        (status.state == State::Streaming).then_some(status)
+    });
+    assert_eq!((status.output.unwrap().name.as_str(), status.sound.gain_db), ("dac", -33.0));
+    let serde_json::Value::Object(mut changes) = hostile else { panic!("an object") };
+    changes.remove("version");
+    let change = totton_protocol::Command::ChangeSettings { changes };
+    let refused = daemon.client.ask(change).unwrap_err().to_string();
+    assert!(refused.contains("dac is \"file:'|touch"), "{refused}");
+    assert!(daemon.terminate().0.success());
+    assert!(!proof.exists(), "no command was run");
+
+    // Root's own file may say so.
+    let text = fs::read_to_string(machine.config()).unwrap();
+    let device = format!("device = {:?}", command_that_makes(&proof));
+    fs::write(machine.config(), text.replace("device = \"dac\"", &device)).unwrap();
+    fs::remove_file(machine.place("notify")).unwrap();
+    let mut daemon = machine.daemon();
+    until("the command of the configuration", || proof.exists().then_some(()));
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn a_device_that_stays_away_costs_no_line_of_the_log_at_each_attempt() {
+    let machine = Machine::new("silence.raw");
+    fs::write(machine.place("silence.raw"), [0; 8]).unwrap();
+    let text = fs::read_to_string(machine.config()).unwrap();
+    for (device, lines) in
+        [("no-such-plug-in", 1), ("hw:CARD=D90,DEV=0", 0), ("plughw:CARD=D90,DEV=0", 0)]
+    {
+        let with = text.replace("device = \"dac\"", &format!("device = {device:?}"));
+        fs::write(machine.config(), with).unwrap();
+        let log = fs::File::create(machine.place("log")).unwrap();
+        let mut daemon = machine.daemon_that_logs_to(log.into());
+        // Six attempts or so.
+        until("three seconds", || {
+            let status = daemon.client.call(totton_protocol::Command::Status).ok()?;
+            (status.uptime_seconds > 3.0).then_some(())
+        });
+        assert!(daemon.terminate().0.success());
+        fs::remove_file(machine.place("notify")).unwrap();
+        let said = fs::read_to_string(machine.place("log")).unwrap();
+        let of_alsa = said.lines().filter(|line| line.to_lowercase().contains("alsa")).count();
+        assert_eq!(of_alsa, lines, "{device}: {said}");
+        assert!(said.contains("Waiting for the DAC: "), "{said}");
+    }
 }

@@ -7,6 +7,8 @@ use realfft::RealFftPlanner;
 use serde::{Deserialize, Serialize};
 use totton_dsp::equaliser::{self, Curve as DspCurve};
 use totton_dsp::{Equaliser, Filter, Origin, Phase};
+use totton_protocol::Name;
+use totton_protocol::text::quoted;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
@@ -16,9 +18,6 @@ pub const BANDS: usize = 100;
 
 /// The most points of a curve.
 pub const POINTS: usize = 1000;
-
-/// The most characters of a name or a credit.
-pub const NAME: usize = 200;
 
 /// What a band does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -139,12 +138,13 @@ impl Profile {
         let refuse = |what: String, accepted: &str| {
             Err(Problem::not_accepted(what, format!("Accepted: {accepted}.")))
         };
-        let plain =
-            |text: &str| text.chars().count() <= NAME && !text.chars().any(char::is_control);
-        if self.name.trim().is_empty() || !plain(&self.name) {
-            return refuse(format!("name is {:?}", self.name), "1 to 200 characters on one line");
+        // As the daemon takes it.
+        let plain = |text: &str| text.parse::<Name>().is_ok();
+        if !plain(&self.name) {
+            let found = format!("name is {}", quoted(&self.name));
+            return refuse(found, "1 to 200 visible characters on one line");
         }
-        if !self.credit.as_deref().is_none_or(plain) {
+        if !self.credit.as_deref().is_none_or(|text| text.is_empty() || plain(text)) {
             return refuse("credit is too long".to_owned(), "at most 200 characters on one line");
         }
         if !(-120.0..=60.0).contains(&self.preamp_db) {

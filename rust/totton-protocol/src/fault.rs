@@ -40,7 +40,8 @@ pub enum FaultKind {
     EqualiserRefused,
     /// The configuration cannot be used.
     ConfigurationRefused,
-    /// The settings' file cannot be read; the defaults are in force.
+    /// The settings' file, or a part of it, is not accepted; what the configuration says is in force
+    /// instead of that part.
     SettingsUnreadable,
     /// The settings cannot be written: what was set is lost at the next start.
     SettingsNotStored,

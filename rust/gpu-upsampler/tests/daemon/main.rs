@@ -4,6 +4,7 @@
 //! - [`stream`]: what comes out; [`faults`]: what devices do
 //! - [`gpu`]: when the GPU fails
 //! - [`control`]: what the sockets answer; [`flood`]: how much they bear
+//! - [`hostile`]: what a stranger sends
 //! - [`soak`]: many faults at random
 //! - [`spectrum`]: what sounds by frequency
 //! - [`settings`]: what listeners set; [`systemd`]: what systemd hears
@@ -16,6 +17,7 @@ mod faults;
 mod flood;
 #[cfg(feature = "cuda")]
 mod gpu;
+mod hostile;
 mod running;
 mod settings;
 mod soak;

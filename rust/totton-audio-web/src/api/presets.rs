@@ -3,7 +3,8 @@
 use actix_web::{delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use totton_protocol::{Answer, Command, Sound};
+use totton_protocol::text::quoted;
+use totton_protocol::{Answer, Command, FilterPath, Name, Sound};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -28,11 +29,12 @@ pub fn routes(config: &mut ServiceConfig) {
 #[serde(deny_unknown_fields)]
 pub struct Preset {
     /// A name for people.
-    #[schema(min_length = 1, max_length = 80)]
-    pub name: String,
+    #[schema(value_type = String, min_length = 1, max_length = 80)]
+    pub name: Name,
     pub sound: Sound,
     /// The filter; null: as the configuration says.
-    pub filter: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub filter: Option<FilterPath>,
     pub equaliser: Sides,
 }
 
@@ -42,7 +44,7 @@ impl Preset {
     /// # Errors
     /// 422 naming the first that is not accepted.
     pub fn check(&self) -> Result<(), Problem> {
-        check_name(&self.name)?;
+        check_name(self.name.as_str())?;
         self.sound
             .check()
             .map_err(|error| Problem::not_accepted(error.to_string(), "Correct the value."))?;
@@ -50,12 +52,12 @@ impl Preset {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
-    let length = name.trim().chars().count();
-    if (1..=80).contains(&length) && !name.chars().any(char::is_control) {
-        return Ok(());
-    }
-    Err(Problem::not_accepted(format!("name is {name:?}"), "Send 1 to 80 characters on one line."))
+fn check_name(name: &str) -> Result<Name, Problem> {
+    let found = name.parse::<Name>().ok().filter(|name| name.as_str().chars().count() <= 80);
+    found.ok_or_else(|| {
+        let found = format!("name is {}", quoted(name));
+        Problem::not_accepted(found, "Send 1 to 80 visible characters on one line.")
+    })
 }
 
 /// A preset with its id.
@@ -99,8 +101,7 @@ async fn keep_preset(
     daemon: web::Data<Daemon>,
     body: Json<PresetName>,
 ) -> Result<web::Json<KeptPreset>, Problem> {
-    let name = body.0.name.trim().to_owned();
-    check_name(&name)?;
+    let name = check_name(body.0.name.trim())?;
     let settings = match daemon.ask(Command::Settings).await? {
         Answer::Settings { settings, .. } => *settings,
         answer => return Err(unexpected("settings", answer)),
@@ -108,7 +109,7 @@ async fn keep_preset(
     waiting(move || {
         let equaliser = store.read(SIDES)?.unwrap_or_default();
         let preset = Preset { name, sound: settings.sound, filter: settings.filter, equaliser };
-        let id = store.shelf(PRESETS).add(&preset.name, &preset)?;
+        let id = store.shelf(PRESETS).add(preset.name.as_str(), &preset)?;
         Ok(web::Json(KeptPreset { id, preset }))
     })
     .await
@@ -141,7 +142,7 @@ async fn apply_preset(
             "sound": sound, "filter": preset.filter, "equaliser": preset.equaliser.heard(),
         }))?;
         store.write(SIDES, &preset.equaliser)?;
-        log::info!("preset {:?} is in force", preset.name);
+        log::info!("preset {} is in force", preset.name);
         Ok(web::Json(Done {}))
     })
     .await

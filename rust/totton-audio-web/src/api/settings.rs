@@ -1,8 +1,8 @@
 //! The daemon's settings, the DACs.
 
 use actix_web::{get, patch, web};
-use serde::Serialize;
-use totton_protocol::{Answer, Command, Dac, Settings};
+use serde::{Deserialize, Serialize};
+use totton_protocol::{Answer, Command, Dac, DacChoice, Settings};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -43,6 +43,12 @@ async fn change_settings(
     body: Json<serde_json::Map<String, serde_json::Value>>,
 ) -> Result<web::Json<CurrentSettings>, Problem> {
     let changes = body.0;
+    // What is no DAC goes no further: alsa-lib's other names run commands.
+    if let Some(dac) = changes.get("dac").filter(|dac| !dac.is_null()) {
+        DacChoice::deserialize(dac).map_err(|error| {
+            Problem::not_accepted(format!("dac: {error}"), "Choose a DAC from the list.")
+        })?;
+    }
     // A client chooses among what there is: no path of its own reaches the daemon.
     if let Some(filter) = changes.get("filter").filter(|filter| !filter.is_null()) {
         let filters = super::filters::choices(&daemon).await?;

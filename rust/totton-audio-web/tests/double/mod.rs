@@ -116,10 +116,9 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         (Command::Settings, None) => return told(shared),
         (Command::ReplaceSettings { settings }, None) => return take(shared, *settings),
         (Command::ChangeSettings { changes }, None) => {
-            let mut value = serde_json::to_value(&shared.settings).unwrap();
-            settings::merge(&mut value, serde_json::Value::Object(changes));
-            return match serde_json::from_value(value) {
+            return match shared.settings.changed(serde_json::Value::Object(changes)) {
                 Ok(settings) => take(shared, settings),
+                Err(settings::Refused::OutOfRange(error)) => error.into(),
                 Err(error) => Reply::error(ErrorCode::BadRequest, error.to_string()),
             };
         }
@@ -142,11 +141,8 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
 }
 
 fn take(shared: &mut Shared, settings: Settings) -> Reply {
-    if let Err(error) = settings.check() {
-        return error.into();
-    }
     if let Some(equaliser) = &settings.equaliser
-        && !equaliser.text.starts_with("Preamp:")
+        && !equaliser.text.as_str().starts_with("Preamp:")
     {
         return Reply::error(ErrorCode::BadEqualiser, "line 1: expected is Preamp:");
     }
@@ -175,7 +171,7 @@ fn in_force(shared: &mut Shared) {
     let total_db = settings.sound.gain_db + headroom_db;
     status.gain = Gain { headroom_db, total_db, muted: settings.sound.mute };
     if let Some(engine) = &mut status.engine {
-        engine.equaliser = settings.equaliser.as_ref().map(|equaliser| equaliser.name.clone());
+        engine.equaliser = settings.equaliser.as_ref().map(|equaliser| equaliser.name.to_string());
         engine.worst_case_gain_db = Some(9.2);
     }
 }

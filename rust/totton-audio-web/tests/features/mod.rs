@@ -54,11 +54,53 @@ fn settings_change_by_merge_patch_all_or_nothing() {
 }
 
 #[test]
+fn a_dac_that_is_a_plug_in_of_alsa_lib_is_422_and_does_not_reach_the_daemon() {
+    let (bench, double) = Bench::with_daemon("");
+    for hostile in [
+        "file:'|id > /run/totton-audio/PWNED; cat > /dev/null',raw",
+        "file:/etc/passwd",
+        "null",
+        "tee:hw",
+        "hw:{card 0}",
+        "hw:0,0'",
+        "@args",
+        "hw:0,0\n",
+        "hw:0,0\0",
+        &"hw:0".repeat(5_000),
+    ] {
+        let body = json!({"dac": hostile}).to_string();
+        let refused = bench.order("PATCH /api/v1/settings", &body);
+        assert_problem(&refused, 422, "not-accepted");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with("dac: found") && detail.contains("accepted: "), "{detail}");
+        assert!(detail.len() < 1000, "{detail}");
+    }
+    assert_eq!(double.shared.lock().unwrap().commands, []);
+    let taken = bench.order("PATCH /api/v1/settings", r#"{"dac":"hw:CARD=D90,DEV=0"}"#);
+    assert_eq!(taken.json()["settings"]["dac"], "hw:D90,0");
+    let none = bench.order("PATCH /api/v1/settings", r#"{"dac":null}"#);
+    assert_eq!((none.status, &none.json()["settings"]["dac"]), (200, &Value::Null));
+}
+
+#[test]
+fn a_name_that_hides_what_it_says_is_422() {
+    let (bench, _double) = Bench::with_daemon("");
+    for name in ["a\u{202e}b", "a\nb", "a\0", " ", &"x".repeat(201)] {
+        let body = json!({"name": name}).to_string();
+        assert_problem(&bench.order("POST /api/v1/presets", &body), 422, "not-accepted");
+        let body = profile(name, 1.0).to_string();
+        assert_problem(&bench.order("POST /api/v1/equalisers", &body), 422, "not-accepted");
+    }
+    assert_eq!(bench.get("/api/v1/presets").json()["presets"], json!([]));
+}
+
+#[test]
 fn the_side_that_is_heard_is_what_the_daemon_gets() {
     let (bench, double) = Bench::with_daemon("");
     let heard = || {
         let shared = double.shared.lock().unwrap();
-        shared.settings.equaliser.clone().map(|equaliser| (equaliser.name, equaliser.text))
+        let equaliser = shared.settings.equaliser.clone();
+        equaliser.map(|found| (found.name.to_string(), found.text.to_string()))
     };
     assert_eq!(bench.get("/api/v1/equaliser").json()["a"], Value::Null);
     assert_eq!(bench.order("PUT /api/v1/equaliser", &sides("a", false)).status, 200);
@@ -116,7 +158,7 @@ fn a_preset_brings_the_sound_back_and_leaves_the_volume() {
     let settings = double.shared.lock().unwrap().settings.clone();
     assert!(settings.sound.mono);
     assert_eq!(settings.sound.gain_db, -30.0);
-    assert_eq!(settings.equaliser.unwrap().name, "One");
+    assert_eq!(settings.equaliser.unwrap().name.as_str(), "One");
     assert_eq!(bench.get("/api/v1/equaliser").json()["side"], "a");
     assert_eq!(bench.order("DELETE /api/v1/presets/night", "{}").status, 200);
     assert_eq!(bench.get("/api/v1/presets").json()["presets"], json!([]));

@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web;
-use tokio::sync::Semaphore;
 use totton_protocol::{Answer, Client, ClientError, Command, ErrorCode, Status};
 
 use crate::api::settings::CurrentSettings;
+use crate::guard::caller::Places;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
 /// Requests on their way at the same time. The daemon answers one after the
 /// other; each that waits holds a thread.
 const AT_ONCE: usize = 8;
+
+/// Of these, for the page alone.
+const FOR_THE_PAGE: usize = 2;
 
 /// What to do while the daemon is away; the feed says the same.
 pub const AWAY_ACTION: &str = "Wait: systemd starts it again. If it stays away, \
@@ -23,7 +26,7 @@ pub const AWAY_ACTION: &str = "Wait: systemd starts it again. If it stays away, 
 pub struct Daemon {
     quick: Client,
     slow: Client,
-    places: Semaphore,
+    places: Places,
 }
 
 impl Daemon {
@@ -32,7 +35,7 @@ impl Daemon {
         Self {
             quick: Client::with_endpoint(settings.control(), settings.answer()),
             slow: Client::with_endpoint(settings.control(), settings.slow_answer()),
-            places: Semaphore::new(AT_ONCE),
+            places: Places::new(AT_ONCE, FOR_THE_PAGE),
         }
     }
 
@@ -43,12 +46,12 @@ impl Daemon {
     /// of range, 409 when it cannot do it, 502 when the two are not understood
     /// by each other.
     pub async fn ask(&self, command: Command) -> Result<Answer, Problem> {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Some(_place) = self.places.take() else {
             return Err(Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "Too many requests wait for the audio daemon",
-                format!("{AT_ONCE} requests wait already"),
+                format!("at most {AT_ONCE} requests wait at once"),
                 "Try again in a moment.",
             )
             .retry_after(Duration::from_secs(1)));

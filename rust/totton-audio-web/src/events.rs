@@ -8,7 +8,6 @@
 //!   event, not a comment, because a page's script does not see comments.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
@@ -16,10 +15,11 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::VERSION;
 use crate::feed::{self, Events};
+use crate::guard::caller::{Place, Places};
 use crate::problem::Problem;
 
 /// Longest silence on a stream.
@@ -28,17 +28,20 @@ pub const HEARTBEAT: Duration = Duration::from_secs(2);
 /// What then breaks it.
 pub const HEARTBEAT_EVENT: Bytes = Bytes::from_static(b"event: heartbeat\ndata: {}\n\n");
 
+/// One stream of so many is for the page alone.
+const KEPT: usize = 8;
+
 /// What every event stream reads from.
 pub struct Source {
     events: Events,
     closing: watch::Receiver<bool>,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl Source {
     /// Streams of `events`, at most `limit` at once, that end when `closing` turns true.
     pub fn new(events: Events, closing: watch::Receiver<bool>, limit: usize) -> Self {
-        Self { events, closing, places: Arc::new(Semaphore::new(limit)) }
+        Self { events, closing, places: Places::new(limit, limit / KEPT) }
     }
 
     /// Why the daemon is away; `None` while it is heard.
@@ -55,7 +58,7 @@ struct Stream {
     first: Option<Bytes>,
     events: Events,
     closing: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[derive(Serialize)]
@@ -70,7 +73,7 @@ struct Hello {
 )]
 #[get("/events")]
 pub async fn follow_events(source: web::Data<Source>) -> Result<HttpResponse, Problem> {
-    let Ok(place) = Arc::clone(&source.places).try_acquire_owned() else {
+    let Some(place) = source.places.take() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too-many-pages",

@@ -7,6 +7,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use flate2::{Compression, Crc, write::GzEncoder};
 
+use crate::guard::caller::SET_PAGE_COOKIE;
 use crate::openapi::{Description, refuse};
 use crate::problem::Problem;
 
@@ -95,6 +96,11 @@ impl Page {
     }
 }
 
+/// Whether a file of the page has this path.
+pub fn has(path: &str) -> bool {
+    FILES.iter().any(|file| file.0 == path)
+}
+
 /// Sends the file of the request's path: the service for every path that no other has.
 pub async fn file(
     request: HttpRequest,
@@ -124,6 +130,9 @@ pub async fn file(
         .insert_header((header::VARY, "Accept-Encoding"))
         .insert_header((header::ETAG, etag.as_str()))
         .insert_header((header::CONTENT_TYPE, file.kind));
+    if file.kind == HTML {
+        response.insert_header((header::SET_COOKIE, SET_PAGE_COOKIE));
+    }
     if wants(header::IF_NONE_MATCH, &etag) {
         return response.status(StatusCode::NOT_MODIFIED).finish();
     }

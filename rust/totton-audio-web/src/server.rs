@@ -19,6 +19,7 @@ use crate::body::BodyLimit;
 use crate::daemon::Daemon;
 use crate::error::Error;
 use crate::events::Source;
+use crate::guard::log_pace::LogPace;
 use crate::guard::pace::Pace;
 use crate::guard::password::Password;
 use crate::guard::{AllowedHosts, Gate, guard};
@@ -72,6 +73,7 @@ impl Service {
             hosts: AllowedHosts(settings.allowed_hosts()),
             pace: Pace::default(),
             password,
+            log: LogPace::default(),
         });
         let source =
             web::Data::new(Source::new(events, closed.clone(), settings.max_event_streams()));

@@ -11,25 +11,28 @@ function problemOf(status, title, problem) {
   return { type: "", title, status, ...problem };
 }
 
-async function answered(request) {
+/** The answer to `ask()`, which is asked again where the page's cookie was missing: the refusal brings it. */
+async function answered(ask, again = true) {
   let response;
   try {
-    response = await request;
+    response = await ask();
   } catch {
     throw { type: "offline" };
   }
   if (response.ok) return response;
-  throw problemOf(response.status, response.statusText, await response.json().catch(() => ({})));
+  const problem = await response.json().catch(() => ({}));
+  if (again && problem.type?.endsWith(":page-needed")) return answered(ask, false);
+  throw problemOf(response.status, response.statusText, problem);
 }
 
 /** Asks for JSON. */
 export async function get(path) {
-  return (await answered(fetch(BASE + path))).json();
+  return (await answered(() => fetch(BASE + path))).json();
 }
 
 /** Sends JSON with a method, gives JSON. */
 export async function send(method, path, body = {}) {
-  const response = await answered(
+  const response = await answered(() =>
     fetch(BASE + path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
   );
   return response.json();

@@ -127,7 +127,8 @@ async function unlock() {
   const password = h("input", { type: "password", autocomplete: "current-password", required: true, "aria-label": texts().password, test: "login-password" });
   const form = h("form", {},
     h("h2", { id: "login-title" }, texts().logInTitle), h("p", {}, texts().logInAbout), password, problem,
-    h("div", { class: "row end" }, h("button", { class: "primary", test: "login" }, texts().logIn)));
+    h("div", { class: "row end" }, h("button", { class: "primary", test: "login" }, texts().logIn)),
+    h("details", {}, h("summary", { test: "forgotten" }, texts().forgotten), texts().forgottenSteps.map((step) => h("p", { class: "soft" }, step))));
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "login-title", test: "login-dialog" }, form);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   form.addEventListener("submit", async (event) => {

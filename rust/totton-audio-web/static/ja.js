@@ -100,6 +100,7 @@ export default {
   backup: "バックアップ", backupAbout: "設定、プリセット、イコライザを1ファイルに。フィルタとヘッドホンのデータベースは含みません。", backupGet: "バックアップをダウンロード", restoreGet: "復元…", restoreAsk: "このバックアップを復元しますか？", restoreAbout: (count) => `設定、プリセット、イコライザがファイルの内容 (${count}件) に置き換わり、今の内容は失われます。`, restored: "バックアップを復元しました。",
   power: "電源", restartAudio: "音声サービスを再起動", restartAudioAbout: "数秒間無音になります。このページは自動で復帰します。", reboot: "本体を再起動", rebootAbout: "音が止まります。30秒ほどでページが復帰します。", powerOff: "電源を切る", powerOffAbout: "本体の電源を手で入れるまで切れたままです。", powerAsked: "実行しています。",
   password: "パスワード", passwordNone: "パスワードは設定されていません。ケーブルでつながった人は誰でも操作できます。", passwordSet: "パスワードが設定されています。", passwordNew: "新しいパスワード", passwordAgain: "もう一度", passwordCurrent: "今のパスワード", passwordChange: "パスワードを設定", passwordRemove: "パスワードを解除", passwordRemoved: "パスワードを解除しました。", passwordChanged: "パスワードを設定しました。", passwordDiffers: "2つの入力が一致しません。", passwordLength: "8文字以上。", logIn: "ログイン", logOut: "ログアウト", logInTitle: "パスワードを入力してください", logInAbout: "このページで設定されたものです。",
+  forgotten: "パスワードを忘れた場合", forgottenSteps: ["パソコンでUSBメモリの名前 (ボリュームラベル) を TOTTONRESET にしてください。中身の読み書きはしません。", "パソコンではなく本体のUSBポート (DACをつなぐ側) に挿してください。数秒でパスワードが解除されます。このページを読み込み直し、USBメモリを抜いて、新しいパスワードを設定してください。", "設定、プリセット、フィルタはそのまま残ります。"],
 
   update: "更新", updateAbout: "署名されたファイル (.swu) を受け取ります。書き込み中に検査され、再起動するまで今のシステムは変わりません。", updateVersion: "現在のバージョン", updateChoose: "ファイルを選ぶ…", updateDrop: "またはここにドロップ", updateAway: "この本体では更新できません", updateCheck: "検査だけ", updateInstall: "インストール", updateFile: (name, size) => `${name} (${size})`,
   updatePhases: { idle: "実行中の更新はありません。", start: "更新を始めます。", run: "書き込んでいます。", success: "書き込みが終わりました。再起動すると使われます。", failure: "中止しました。今のシステムは元のままです。", download: "読み込んでいます。", done: "終わりました。", other: "処理中です。" },
@@ -115,6 +116,9 @@ export default {
     "not-json": ["正しいJSONではありません。", ""],
     "no-such-thing": ["もうありません。", "一覧を読み直してください。"],
     "device-failed": ["本体で失敗しました。", "繰り返す場合はシステム画面の診断ファイルを添えて報告してください。"],
+    "page-needed": ["本体のページを開き直してください。", "このサイトのCookieを許可してください。"],
+    "password-set": ["すでにパスワードが設定されています。", "今のパスワードも入力してください。"],
+    "password-changed": ["その間にパスワードが変更されました。", "ページを読み込み直してください。"],
     "foreign-origin": ["他のページからは操作できません。", "本体のページを開いてください。"],
     "too-many-requests": ["要求が多すぎます。", "少し待ってください。"],
     "too-many-pages": ["開いているページが多すぎます。", "他のタブを閉じてください。"],

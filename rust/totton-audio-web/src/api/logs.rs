@@ -1,23 +1,25 @@
 //! The journal: read, follow, download.
 
-use std::sync::Arc;
-
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::device::journal::{Entry, Following, Reading, Wanted};
 use crate::events::{HEARTBEAT, HEARTBEAT_EVENT};
 use crate::feed::event;
+use crate::guard::caller::{Place, Places};
 use crate::problem::Problem;
 
 /// Journals read at the same time: each is a process.
 const AT_ONCE: usize = 6;
+
+/// Of these, for the page alone.
+const FOR_THE_PAGE: usize = 2;
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -26,27 +28,27 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// How many may read, and when they must end.
 pub struct Readers {
-    places: Arc<Semaphore>,
+    places: Places,
     closing: watch::Receiver<bool>,
 }
 
 impl Readers {
     /// Readers that end when `closing` turns true.
     pub fn new(closing: watch::Receiver<bool>) -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE)), closing }
+        Self { places: Places::new(AT_ONCE, FOR_THE_PAGE), closing }
     }
 
     /// Takes a place.
     ///
     /// # Errors
     /// 503 when too many read.
-    pub fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+    pub fn place(&self) -> Result<Place, Problem> {
+        self.places.take().ok_or_else(|| {
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too-many-readers",
                 "Too many pages read the journal",
-                format!("{AT_ONCE} read it already"),
+                format!("at most {AT_ONCE} read it at once"),
                 "Close the log on other pages.",
             )
             .retry_after(std::time::Duration::from_secs(3))
@@ -76,7 +78,7 @@ async fn get_logs(
 struct Follower {
     following: Following,
     closing: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Follower {

@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{Done, Nothing};
 use crate::body::Json;
 use crate::guard::Gate;
-use crate::guard::password::{COOKIE, LASTS};
+use crate::guard::password::{BROWSER_COOKIE, BROWSER_LASTS, COOKIE, LASTS, Opened};
 use crate::problem::Problem;
 use crate::store::waiting;
 
@@ -55,8 +55,9 @@ async fn log_in(
     body: Json<LogIn>,
 ) -> Result<HttpResponse, Problem> {
     let from = peer(&request)?;
-    let token = waiting(move || gate.password.log_in(from, &body.0.password)).await?;
-    Ok(with_cookie(token, Duration::seconds(LASTS.as_secs() as i64)))
+    let visitor = gate.password.visitor(request.headers(), from);
+    let opened = gate.password.log_in(visitor, body.0.password).await?;
+    Ok(with_cookies(Some(opened)))
 }
 
 /// Ends this browser's session.
@@ -67,15 +68,16 @@ async fn log_out(
     request: HttpRequest,
     _: Json<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    gate.password.log_out(request.headers())?;
-    Ok(with_cookie(String::new(), Duration::ZERO))
+    let headers = request.headers().clone();
+    waiting(move || gate.password.log_out(&headers)).await?;
+    Ok(with_cookies(None))
 }
 
 /// Another password, or none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PasswordChange {
-    /// The password now set; not looked at while there is none.
+    /// The password now set, needed where there is one.
     #[schema(max_length = 256)]
     current: Option<String>,
     /// The new one; null removes the password.
@@ -84,6 +86,7 @@ struct PasswordChange {
 }
 
 /// Sets, changes or removes the password. Every session ends; this browser gets a new one.
+/// While none is set anybody who reaches the device may set the first one.
 #[utoipa::path(tag = "session", request_body = PasswordChange, responses((status = 200, body = Done)))]
 #[put("/password")]
 async fn change_password(
@@ -93,16 +96,8 @@ async fn change_password(
 ) -> Result<HttpResponse, Problem> {
     let from = peer(&request)?;
     let PasswordChange { current, new } = body.0;
-    let token = waiting(move || {
-        gate.password.change(from, current.as_deref(), new.as_deref())?;
-        log::info!("the page's password was {}", if new.is_some() { "set" } else { "removed" });
-        new.map(|new| gate.password.log_in(from, &new)).transpose()
-    })
-    .await?;
-    Ok(match token {
-        Some(token) => with_cookie(token, Duration::seconds(LASTS.as_secs() as i64)),
-        None => with_cookie(String::new(), Duration::ZERO),
-    })
+    let visitor = gate.password.visitor(request.headers(), from);
+    gate.password.change(visitor, current, new).await.map(with_cookies)
 }
 
 fn peer(request: &HttpRequest) -> Result<std::net::IpAddr, Problem> {
@@ -110,13 +105,28 @@ fn peer(request: &HttpRequest) -> Result<std::net::IpAddr, Problem> {
     peer.map(|peer| peer.ip()).ok_or_else(|| Problem::failed("the connection has no address"))
 }
 
+/// The answer with the cookies of a session that was opened, or without one.
+fn with_cookies(opened: Option<Opened>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    let (session, lasts, browser) = match opened {
+        Some(Opened { session, browser }) => (session, LASTS, browser),
+        None => (String::new(), std::time::Duration::ZERO, None),
+    };
+    response.append_header((header::SET_COOKIE, cookie(COOKIE, session, lasts)));
+    if let Some(browser) = browser {
+        let text = cookie(BROWSER_COOKIE, browser, BROWSER_LASTS);
+        response.append_header((header::SET_COOKIE, text));
+    }
+    response.json(Done {})
+}
+
 /// The link has no TLS, so the cookie cannot be `Secure`.
-fn with_cookie(token: String, lasts: Duration) -> HttpResponse {
-    let cookie = Cookie::build(COOKIE, token)
+fn cookie(name: &'static str, value: String, lasts: std::time::Duration) -> String {
+    Cookie::build(name, value)
         .path("/api/v1")
         .http_only(true)
         .same_site(SameSite::Strict)
-        .max_age(lasts)
-        .finish();
-    HttpResponse::Ok().insert_header((header::SET_COOKIE, cookie.to_string())).json(Done {})
+        .max_age(Duration::seconds(lasts.as_secs().try_into().unwrap_or(i64::MAX)))
+        .finish()
+        .to_string()
 }

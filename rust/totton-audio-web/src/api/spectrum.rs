@@ -10,7 +10,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, web};
 use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use totton_protocol::{Answer, Command, Spectrum};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -18,6 +18,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::daemon::{Daemon, unexpected};
 use crate::events::{HEARTBEAT, HEARTBEAT_EVENT};
 use crate::feed::event;
+use crate::guard::caller::{Caller, Place, Places};
 use crate::problem::Problem;
 
 /// Time between two spectra.
@@ -28,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(150);
 
 /// Pages that show the spectrum at the same time.
 const AT_ONCE: usize = 16;
+
+/// Of these, for the device's own page alone.
+const FOR_THE_PAGE: usize = 4;
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -51,23 +55,23 @@ struct Unavailable {
 pub struct Spectra {
     newest: watch::Receiver<Bytes>,
     closing: watch::Receiver<bool>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Spectra {
     /// Starts the task that asks the daemon; it ends when `closing` turns true.
     pub fn start(daemon: web::Data<Daemon>, closing: watch::Receiver<bool>) -> Self {
         let (sender, newest) = watch::channel(Bytes::new());
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let places = Arc::new(Places::new(AT_ONCE, FOR_THE_PAGE));
         let (listening, mut closed) = (Arc::clone(&places), closing.clone());
         actix_web::rt::spawn(async move {
             let asking = async {
                 loop {
-                    if listening.available_permits() == AT_ONCE {
+                    if listening.all_free() {
                         tokio::time::sleep(LOOK).await;
                         continue;
                     }
-                    let text = match look(&daemon).await {
+                    let text = match Caller::Page.asks(look(&daemon)).await {
                         Ok(Some(spectra)) => event("spectrum", &spectra),
                         Ok(None) => event("nothing", &serde_json::json!({})),
                         Err(problem) => {
@@ -103,7 +107,7 @@ async fn look(daemon: &Daemon) -> Result<Option<Both>, Problem> {
 struct Listener {
     newest: watch::Receiver<Bytes>,
     closing: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Listener {
@@ -128,12 +132,12 @@ impl Listener {
 )]
 #[get("/spectrum")]
 async fn follow_spectrum(spectra: web::Data<Spectra>) -> Result<HttpResponse, Problem> {
-    let Ok(place) = Arc::clone(&spectra.places).try_acquire_owned() else {
+    let Some(place) = spectra.places.take() else {
         return Err(Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too-many-pages",
             "Too many pages show the spectrum",
-            format!("{AT_ONCE} show it already"),
+            format!("at most {AT_ONCE} show it at once"),
             "Close the spectrum on other pages.",
         )
         .retry_after(Duration::from_secs(3)));

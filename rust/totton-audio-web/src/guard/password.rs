@@ -1,90 +1,45 @@
-//! The optional password: argon2id, session cookies, a lockout. There is none
-//! until the user sets one.
+//! The optional password. There is none until the user sets one; the first may be set by
+//! anybody on the USB network, which is what "no password" means.
 //!
-//! A session's token is known to its browser alone; here is only its SHA-256, so
-//! that the file is no key. Sessions outlive a restart of the service, because
-//! the daemon's restart is one.
+//! A session's token is known to its browser alone; here is only its SHA-256, so that the
+//! file is no key. Sessions outlive a restart of the service, because the daemon's restart
+//! is one. [`hashing`](super::hashing) has the thread that checks passwords,
+//! [`keeper`](super::keeper) what it does, [`sessions`](super::sessions) what is kept,
+//! [`lockout`](super::lockout) who has to wait.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::pace::network;
+use super::hashing::{Cost, Hashers, Hashing};
+pub use super::keeper::Opened;
+use super::keeper::{Keeper, Visitor};
+use super::lockout::Sender;
+pub use super::sessions::{LASTS, hexadecimal};
 use crate::problem::Problem;
 use crate::store::Store;
 
-/// The cookie's name.
+/// The cookie of a session.
 pub const COOKIE: &str = "totton-session";
 
-/// How long a session lasts.
-pub const LASTS: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The cookie of a browser that was logged in. It opens nothing: it has a row of wrong
+/// passwords of its own ([`Sender`]).
+pub const BROWSER_COOKIE: &str = "totton-browser";
 
-/// Characters of a password: at least, at most.
-pub const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+/// How long a browser is remembered.
+pub const BROWSER_LASTS: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The most sessions; the oldest make room.
-const SESSIONS: usize = 32;
-
-/// Wrong passwords in a row that cost nothing.
-const FREE_TRIES: u32 = 5;
-
-/// The first wait after those; it doubles with each further one.
-const FIRST_WAIT: Duration = Duration::from_secs(15);
-const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
-
-/// The most addresses whose failures are remembered.
-const ADDRESSES: usize = 1024;
-
-const FILE: &str = "password.json";
-
-/// What is kept on the disk.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    /// PHC string; none while no password is set.
-    hash: Option<String>,
-    sessions: Vec<Session>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Session {
-    /// SHA-256 of the token, hexadecimal.
-    token: String,
-    /// Seconds since 1970.
-    until: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Failures {
-    count: u32,
-    last: Instant,
-}
-
-impl Failures {
-    fn wait(self, now: Instant) -> Option<Duration> {
-        let over = self.count.checked_sub(FREE_TRIES)?;
-        let wait = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(over)).min(LONGEST_WAIT);
-        wait.checked_sub(now.saturating_duration_since(self.last)).filter(|left| !left.is_zero())
-    }
-}
+/// Cookies of one name that are looked at: a browser has one or two.
+const COOKIES: usize = 4;
 
 /// Who may come in.
 pub struct Password {
-    store: Store,
-    kept: Mutex<Kept>,
-    failures: Mutex<HashMap<IpAddr, Failures>>,
-    ended: watch::Sender<()>,
+    keeper: Arc<Keeper>,
+    hashers: Hashers,
 }
 
 impl Password {
@@ -92,165 +47,86 @@ impl Password {
     ///
     /// # Errors
     /// When the file is there and cannot be read: a device that cannot tell its
-    /// password must not stand open.
+    /// password must not stand open. When no thread can be made.
     pub fn load(store: &Store) -> Result<Self, Problem> {
-        let kept = store.read(FILE)?.unwrap_or_default();
-        Ok(Self {
-            store: store.clone(),
-            kept: Mutex::new(kept),
-            failures: Mutex::default(),
-            ended: watch::Sender::new(()),
-        })
+        let keeper = Arc::new(Keeper::load(store)?);
+        let hashers = Hashers::start(Cost::default())
+            .map_err(|error| Problem::failed(format!("the thread for passwords: {error}")))?;
+        Ok(Self { keeper, hashers })
     }
 
     /// Changes when sessions have ended by a log-out or another password.
     pub fn sessions(&self) -> watch::Receiver<()> {
-        self.ended.subscribe()
-    }
-
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.keeper.sessions.ends()
     }
 
     /// Whether a password is set.
     pub fn is_set(&self) -> bool {
-        self.kept().hash.is_some()
+        self.keeper.sessions.hash().is_some()
+    }
+
+    /// The session of a request: its digest, how long it lasts. None while no password is set.
+    pub fn session(&self, headers: &HeaderMap) -> Option<(String, Duration)> {
+        self.keeper.sessions.find(cookies(headers, COOKIE))
     }
 
     /// How long a request with these headers may last; `None` when it may not pass.
     pub fn lets_in(&self, headers: &HeaderMap) -> Option<Duration> {
-        let kept = self.kept();
-        if kept.hash.is_none() {
+        if !self.is_set() {
             return Some(Duration::MAX);
         }
-        let now = seconds_now();
-        let left = cookies(headers).filter_map(|token| {
-            let token = digest(token);
-            let session = kept.sessions.iter().find(|session| session.token == token)?;
-            session.until.checked_sub(now).filter(|left| *left > 0)
-        });
-        left.max().map(Duration::from_secs)
+        self.session(headers).map(|(_, left)| left)
     }
 
-    /// Checks a password and opens a session: the token for the cookie. Takes as
-    /// long as argon2 does: not for a thread that serves.
+    /// Who sends a password with these headers from this address.
+    pub fn visitor(&self, headers: &HeaderMap, address: IpAddr) -> Visitor {
+        let browser = self.keeper.sessions.browser(cookies(headers, BROWSER_COOKIE));
+        let known = browser.clone().or_else(|| self.session(headers).map(|(digest, _)| digest));
+        let sender = known.map_or_else(|| Sender::at(address), Sender::Cookie);
+        Visitor { address, sender, browser }
+    }
+
+    /// Checks a password and opens a session.
     ///
     /// # Errors
-    /// 401 when it is wrong, 429 after too many wrong ones, 409 when none is set.
-    pub fn log_in(&self, from: IpAddr, password: &str) -> Result<String, Problem> {
-        self.check(from, password)?;
-        let token = token()?;
-        let mut kept = self.kept();
-        let mut new = kept.clone();
-        new.sessions.retain(|session| session.until > seconds_now());
-        let over = (new.sessions.len() + 1).saturating_sub(SESSIONS);
-        new.sessions.drain(..over);
-        new.sessions
-            .push(Session { token: digest(&token), until: seconds_now() + LASTS.as_secs() });
-        self.store.write(FILE, &new)?;
-        *kept = new;
-        Ok(token)
+    /// 401 when it is wrong, 429 after too many wrong ones, 409 when none is set, 503 when
+    /// too many wait to be checked.
+    pub async fn log_in(&self, visitor: Visitor, password: String) -> Result<Opened, Problem> {
+        // Who has to wait anyway does not wait in the queue.
+        self.keeper.lockout.check(&visitor.sender, Instant::now())?;
+        let keeper = Arc::clone(&self.keeper);
+        self.hashers
+            .run(visitor.lane(), move |hashing| keeper.log_in(hashing, &visitor, &password))
+            .await
     }
 
-    /// Ends the session of a request.
+    /// Ends the session of a request. Writes the disk: not for a thread that serves.
     ///
     /// # Errors
     /// 500 when it cannot be written.
     pub fn log_out(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let ended: Vec<_> = cookies(headers).map(digest).collect();
-        let mut kept = self.kept();
-        let mut new = kept.clone();
-        new.sessions.retain(|session| !ended.contains(&session.token));
-        if new.sessions != kept.sessions {
-            self.store.write(FILE, &new)?;
-            *kept = new;
-            self.ended.send_replace(());
-        }
-        Ok(())
+        self.keeper.sessions.close(cookies(headers, COOKIE))
     }
 
-    /// Sets, changes or (with `None`) removes the password; every session ends.
+    /// Sets, changes or (with no new one) removes the password; every session ends, and a
+    /// new one is opened for the visitor.
     ///
     /// # Errors
-    /// As [`log_in`](Self::log_in) for the current password, where one is set;
-    /// 422 for a new one that is too short or too long.
-    pub fn change(
+    /// As [`log_in`](Self::log_in) for the current password, where one is set; 409 when one
+    /// is set and none is given, or when it was changed meanwhile; 422 for a new one that is
+    /// too short or too long.
+    pub async fn change(
         &self,
-        from: IpAddr,
-        current: Option<&str>,
-        new: Option<&str>,
-    ) -> Result<(), Problem> {
-        if self.is_set() {
-            self.check(from, current.unwrap_or_default())?;
-        }
-        let hash = match new {
-            None => None,
-            Some(new) if LENGTH.contains(&new.chars().count()) => Some(
-                Argon2::default()
-                    .hash_password(new.as_bytes())
-                    .map_err(|error| Problem::failed(format!("cannot hash: {error}")))?
-                    .to_string(),
-            ),
-            Some(_) => {
-                return Err(Problem::not_accepted(
-                    "the new password is too short or too long",
-                    format!("Choose {} to {} characters.", LENGTH.start(), LENGTH.end()),
-                ));
-            }
+        visitor: Visitor,
+        current: Option<String>,
+        new: Option<String>,
+    ) -> Result<Option<Opened>, Problem> {
+        self.keeper.lockout.check(&visitor.sender, Instant::now())?;
+        let (keeper, lane) = (Arc::clone(&self.keeper), visitor.lane());
+        let job = move |hashing: &mut Hashing| {
+            keeper.change(hashing, &visitor, current.as_deref(), new.as_deref())
         };
-        let new = Kept { hash, sessions: Vec::new() };
-        self.store.write(FILE, &new)?;
-        *self.kept() = new;
-        self.ended.send_replace(());
-        Ok(())
-    }
-
-    fn check(&self, from: IpAddr, password: &str) -> Result<(), Problem> {
-        let Some(hash) = self.kept().hash.clone() else {
-            return Err(Problem::new(
-                StatusCode::CONFLICT,
-                "no-password-set",
-                "The device has no password",
-                "nothing has to be entered",
-                "Open the page.",
-            ));
-        };
-        let from = network(from);
-        // One check at a time: argon2 takes memory, and tries side by side would
-        // pass the lockout.
-        let mut failures = self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let now = Instant::now();
-        if let Some(wait) = failures.get(&from).and_then(|failures| failures.wait(now)) {
-            return Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "locked-out",
-                "Too many wrong passwords",
-                format!("the next try is possible in {} s", wait.as_secs() + 1),
-                "Wait, then try again.",
-            )
-            .retry_after(wait));
-        }
-        let right = LENGTH.contains(&password.chars().count())
-            && PasswordHash::new(&hash).is_ok_and(|hash| {
-                Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()
-            });
-        if right {
-            failures.remove(&from);
-            return Ok(());
-        }
-        if failures.len() >= ADDRESSES {
-            failures.retain(|_, failed| now.duration_since(failed.last) < LONGEST_WAIT);
-        }
-        let failed = failures.entry(from).or_insert(Failures { count: 0, last: now });
-        *failed = Failures { count: failed.count.saturating_add(1), last: Instant::now() };
-        log::warn!("a wrong password from {from}, {} in a row", failed.count);
-        Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "wrong-password",
-            "The password is wrong",
-            "it is not the device's password",
-            "Try again.",
-        ))
+        self.hashers.run(lane, job).await
     }
 }
 
@@ -265,35 +141,20 @@ pub fn needed() -> Problem {
     )
 }
 
-/// The tokens in a request's cookies.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// The values of a request's cookies of this name.
+fn cookies<'a>(headers: &'a HeaderMap, wanted: &'static str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(header::COOKIE)
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter_map(|(name, token)| (name == COOKIE).then_some(token))
+        .filter_map(move |(name, value)| (name == wanted).then_some(value))
+        .take(COOKIES)
 }
 
-/// 256 random bits, hexadecimal.
-fn token() -> Result<String, Problem> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Problem::failed(format!("the kernel gives no random bits: {error}")))?;
-    Ok(hexadecimal(&bytes))
-}
-
-fn digest(token: &str) -> String {
-    hexadecimal(&Sha256::digest(token.as_bytes()))
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// Whether the request has a cookie of this name.
+pub fn has_cookie(headers: &HeaderMap, name: &'static str) -> bool {
+    cookies(headers, name).next().is_some()
 }
 
 #[cfg(test)]
@@ -303,107 +164,21 @@ mod tests {
 
     const PC: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 55, 100));
 
-    fn password() -> (tempfile::TempDir, Password) {
+    #[actix_web::test]
+    async fn without_a_password_everybody_is_let_in_and_with_one_only_its_sessions() {
         let folder = tempfile::tempdir().unwrap();
         let password = Password::load(&Store::new(folder.path())).unwrap();
-        (folder, password)
-    }
-
-    fn with_cookie(token: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let text = format!("other=1; {COOKIE}={token}");
-        headers.insert(header::COOKIE, HeaderValue::from_str(&text).unwrap());
-        headers
-    }
-
-    #[test]
-    fn without_a_password_everybody_is_let_in() {
-        let (_folder, password) = password();
         assert!(password.lets_in(&HeaderMap::new()).is_some());
-        assert_eq!(password.log_in(PC, "whatever1").unwrap_err().kind(), "no-password-set");
-    }
-
-    #[test]
-    fn a_session_lasts_over_a_restart_and_ends_with_the_password() {
-        let (folder, password) = password();
-        password.change(PC, None, Some("correct horse")).unwrap();
+        let visitor = password.visitor(&HeaderMap::new(), PC);
+        let opened = password.change(visitor, None, Some("correct horse".into())).await;
+        let opened = opened.unwrap().unwrap();
         assert_eq!(password.lets_in(&HeaderMap::new()), None);
-        assert_eq!(password.log_in(PC, "wrong horse").unwrap_err().kind(), "wrong-password");
-        let token = password.log_in(PC, "correct horse").unwrap();
-        assert!(password.lets_in(&with_cookie(&token)).is_some());
-        assert_eq!(password.lets_in(&with_cookie(&token[1..])), None);
-
-        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
-        assert!(text.contains("$argon2id$"), "{text}");
-        assert!(!text.contains("correct horse") && !text.contains(&token), "{text}");
-        let again = Password::load(&Store::new(folder.path())).unwrap();
-        assert!(again.lets_in(&with_cookie(&token)).is_some());
-
-        again.log_out(&with_cookie(&token)).unwrap();
-        assert_eq!(again.lets_in(&with_cookie(&token)), None);
-        let token = again.log_in(PC, "correct horse").unwrap();
-        assert!(again.change(PC, Some("wrong horse"), Some("another horse")).is_err());
-        again.change(PC, Some("correct horse"), Some("another horse")).unwrap();
-        assert_eq!(again.lets_in(&with_cookie(&token)), None);
-        again.change(PC, Some("another horse"), None).unwrap();
-        assert!(again.lets_in(&HeaderMap::new()).is_some());
-    }
-
-    #[test]
-    fn a_session_tells_how_long_it_lasts_and_is_over_then() {
-        let (folder, password) = password();
-        password.change(PC, None, Some("correct horse")).unwrap();
-        let token = password.log_in(PC, "correct horse").unwrap();
-        let left = password.lets_in(&with_cookie(&token)).unwrap();
+        let mut headers = HeaderMap::new();
+        let text = format!("other=1; {COOKIE}={}", opened.session);
+        headers.insert(header::COOKIE, HeaderValue::from_str(&text).unwrap());
+        let left = password.lets_in(&headers).unwrap();
         assert!(left <= LASTS && left > LASTS - Duration::from_secs(60), "{left:?}");
-        for (until, open) in [(seconds_now() + 60, true), (seconds_now(), false), (0, false)] {
-            let file = folder.path().join(FILE);
-            let mut kept: Kept =
-                serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-            kept.sessions[0].until = until;
-            std::fs::write(file, serde_json::to_string(&kept).unwrap()).unwrap();
-            let again = Password::load(&Store::new(folder.path())).unwrap();
-            let left = again.lets_in(&with_cookie(&token));
-            assert_eq!(left.is_some(), open, "{left:?}");
-            assert!(left.is_none_or(|left| left <= Duration::from_secs(60)));
-        }
-    }
-
-    #[test]
-    fn wrong_passwords_lock_their_sender_out_the_right_one_too() {
-        let (_folder, password) = password();
-        password.change(PC, None, Some("correct horse")).unwrap();
-        for _ in 0..FREE_TRIES {
-            assert_eq!(password.log_in(PC, "wrong horse").unwrap_err().kind(), "wrong-password");
-        }
-        assert_eq!(password.log_in(PC, "correct horse").unwrap_err().kind(), "locked-out");
-        // Another machine is not shut out by it.
-        assert!(password.log_in("192.168.55.101".parse().unwrap(), "correct horse").is_ok());
-    }
-
-    #[test]
-    fn the_wait_doubles_and_passes() {
-        let last = Instant::now();
-        let wait = |count, after| Failures { count, last }.wait(last + Duration::from_secs(after));
-        assert_eq!(wait(FREE_TRIES - 1, 0), None);
-        assert_eq!(wait(FREE_TRIES, 0), Some(FIRST_WAIT));
-        assert_eq!(wait(FREE_TRIES + 2, 0), Some(FIRST_WAIT * 4));
-        assert_eq!(wait(FREE_TRIES + 30, 0), Some(LONGEST_WAIT));
-        assert_eq!(wait(FREE_TRIES, 15), None);
-    }
-
-    #[test]
-    fn a_password_file_that_cannot_be_read_is_an_error() {
-        let (folder, _) = password();
-        std::fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(Password::load(&Store::new(folder.path())).is_err());
-    }
-
-    #[test]
-    fn short_passwords_are_refused() {
-        let (_folder, password) = password();
-        let refused = password.change(PC, None, Some("seven77")).unwrap_err();
-        assert_eq!(refused.kind(), "not-accepted");
-        assert!(!password.is_set());
+        password.log_out(&headers).unwrap();
+        assert_eq!(password.lets_in(&headers), None);
     }
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::double::{Double, endpoints};
@@ -14,6 +15,7 @@ pub struct Bench {
     pub folder: tempfile::TempDir,
     pub address: SocketAddr,
     process: Child,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Bench {
@@ -38,8 +40,15 @@ impl Bench {
             .find_map(|line| line.split_once("listening on http://")?.1.parse().ok())
             .expect("the program ended before it listened");
         // The pipe must not fill up.
-        std::thread::spawn(move || lines.for_each(|line| println!("{}", line.unwrap_or_default())));
-        Self { folder, address, process }
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&log);
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| {
+                println!("{line}");
+                told.lock().unwrap().push(line);
+            });
+        });
+        Self { folder, address, process, log }
     }
 
     /// Starts the program and a double that it has heard already.
@@ -81,6 +90,18 @@ impl Bench {
         .into_bytes();
         text.extend_from_slice(content);
         exchange(self.address, &text)
+    }
+
+    /// What the program has logged since it listens.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The program's memory that is resident, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Sends SIGTERM; how the program ended and after how long.

@@ -1,5 +1,8 @@
 //! Who is let in, and for how long: the password and its sessions, floods, senders that trickle.
 
+mod hostile;
+mod password;
+
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 

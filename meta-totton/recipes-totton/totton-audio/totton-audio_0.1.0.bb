@@ -71,6 +71,12 @@ FILES:totton-audio-web = "\
     /opt/totton_audio/bin/totton-headphones \
 "
 RDEPENDS:totton-audio-web = "gpu-upsampler totton-audio-conf"
+# The USB stick that removes a forgotten password: only its label is read, no file system.
+RRECOMMENDS:totton-audio-web = "\
+    kernel-module-sd-mod \
+    kernel-module-uas \
+    kernel-module-usb-storage \
+"
 
 SUMMARY:totton-filter = "Designs, inspects and converts filters"
 FILES:totton-filter = "/opt/totton_audio/bin/totton-filter"

@@ -104,6 +104,8 @@ class Machine:
             *self._boot(serial),
             "-drive", "file=disk.qcow2,if=virtio,format=qcow2,cache=unsafe",
             "-device", "virtio-rng-pci",
+            # USB ports, for a stick that a test connects (tests/bench/stick.py).
+            *(["-device", "qemu-xhci,id=usb"] if self.name == "device" else []),
             "-netdev", f"user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22",
             "-device", f"virtio-net-pci,netdev=management,mac=52:54:00:66:00:{number:02x},romfile=",
             "-netdev", f"stream,id=cable,addr.type=unix,addr.path={self.cable},{end}",

@@ -5,7 +5,8 @@
 //! arrives over HTTP passes [`guard`] first.
 //!
 //! - [`settings`]: reads `web.toml`, its fragments and the environment, validated
-//! - [`listen`]: the listening sockets
+//! - [`listen`]: the listening sockets, each on its network interface
+//! - [`serve`]: an HTTP server for each interface, while it is there
 //! - [`server`]: puts the parts together, serves, stops on SIGTERM
 //! - [`guard`]: who may ask (Host, Origin, content type, how often, password), and
 //!   the security headers
@@ -38,6 +39,7 @@ pub mod openapi;
 pub mod page;
 pub mod plot;
 pub mod problem;
+pub mod serve;
 pub mod server;
 pub mod settings;
 pub mod store;

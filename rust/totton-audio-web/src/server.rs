@@ -1,11 +1,12 @@
 //! Puts the parts together, serves, stops on SIGTERM.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use futures_util::future::try_join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
@@ -22,16 +23,17 @@ use crate::events::Source;
 use crate::guard::log_pace::LogPace;
 use crate::guard::pace::Pace;
 use crate::guard::password::Password;
-use crate::guard::{AllowedHosts, Gate, guard};
+use crate::guard::{AllowedHosts, Gate, guard, note_arrival};
+use crate::listen::{Listeners, Place};
 use crate::openapi::Description;
 use crate::page::{self, Page};
 use crate::plot::Plots;
 use crate::problem::Problem;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::{api, feed, listen};
+use crate::{api, feed, serve};
 
-/// Threads that serve; the work is light, and the cores are the audio's.
+/// Threads that serve an interface; the work is light, and the cores are the audio's.
 const WORKERS: usize = 2;
 
 /// Connections of one worker; a few browsers need a handful each.
@@ -43,34 +45,40 @@ const HEADERS: Duration = Duration::from_secs(5);
 /// Whole seconds that requests under way get when the service stops.
 const GRACE_SECONDS: u64 = 1;
 
-/// A server with its sockets open; it serves when [`server`](Self::server) is awaited.
-pub struct Service {
-    pub server: Server,
-    pub addresses: Vec<SocketAddr>,
-    /// Set to true before the server is stopped: event streams would hold it.
-    pub closing: watch::Sender<bool>,
+/// Makes an HTTP server for listening sockets.
+type Start = Box<dyn Fn(Vec<TcpListener>) -> std::io::Result<Server>>;
+
+/// All parts of the service, and the sockets of every interface that is there.
+struct Service {
+    places: Vec<(Place, Option<Listeners>)>,
+    start: Start,
+    /// Set to true before the servers are stopped: event streams would hold them.
+    closing: watch::Sender<bool>,
 }
 
 impl Service {
     /// Opens the sockets and starts to listen to the daemon.
     ///
     /// # Errors
-    /// When a socket or a thread cannot be made.
-    pub fn open(settings: &Settings) -> Result<Self, Error> {
-        let listeners = listen::open(settings.hosts(), settings.port())?;
-        let addresses = listeners
-            .iter()
-            .map(TcpListener::local_addr)
-            .collect::<Result<_, _>>()
-            .map_err(|source| Error::Serve { source })?;
+    /// When a socket or a thread cannot be made, or another network would be served without
+    /// a password.
+    fn open(settings: &Settings) -> Result<Self, Error> {
+        let open = |place: Place| {
+            let listeners = Listeners::open(&place)?;
+            Ok((place, listeners))
+        };
+        let places = settings.places().into_iter().map(open).collect::<Result<_, Error>>()?;
         let (closing, closed) = watch::channel(false);
         let events = feed::start(settings)?;
         let failed = |reason: String| Error::Start { reason };
         let store = Store::new(settings.data_folder());
         let password =
             Password::load(&store).map_err(|problem| failed(problem.detail().to_owned()))?;
+        if !settings.other_interfaces().is_empty() && !password.is_set() {
+            return Err(Error::NoPassword { interfaces: settings.other_interfaces().to_vec() });
+        }
         let gate = web::Data::new(Gate {
-            hosts: AllowedHosts(settings.allowed_hosts()),
+            hosts: AllowedHosts(settings.allowed_hosts().clone()),
             pace: Pace::default(),
             password,
             log: LogPace::default(),
@@ -88,7 +96,7 @@ impl Service {
         let description =
             web::Data::new(Description::new().map_err(|error| failed(error.to_string()))?);
         let (settings, store) = (web::Data::new(settings.clone()), web::Data::new(store));
-        let mut server = HttpServer::new(move || {
+        let app = move || {
             App::new()
                 .app_data(gate.clone())
                 .app_data(source.clone())
@@ -117,16 +125,21 @@ impl Service {
                 .configure(api::routes)
                 .into_app()
                 .default_service(web::to(page::file))
-        })
-        .workers(WORKERS)
-        .max_connections(CONNECTIONS)
-        .client_request_timeout(HEADERS)
-        .shutdown_timeout(GRACE_SECONDS)
-        .disable_signals();
-        for listener in listeners {
-            server = server.listen(listener).map_err(|source| Error::Serve { source })?;
-        }
-        Ok(Self { server: server.run(), addresses, closing })
+        };
+        let start = move |listeners: Vec<TcpListener>| {
+            let mut server = HttpServer::new(app.clone())
+                .workers(WORKERS)
+                .max_connections(CONNECTIONS)
+                .client_request_timeout(HEADERS)
+                .shutdown_timeout(GRACE_SECONDS)
+                .on_connect(note_arrival)
+                .disable_signals();
+            for listener in listeners {
+                server = server.listen(listener)?;
+            }
+            Ok(server.run())
+        };
+        Ok(Self { places, start: Box::new(start), closing })
     }
 }
 
@@ -138,24 +151,23 @@ pub async fn run(settings: &Settings) -> Result<(), Error> {
     let signals = |source| Error::Signals { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-    let Service { server, addresses, closing } = Service::open(settings)?;
-    let handle = server.handle();
-    let serving = actix_web::rt::spawn(server);
-    let links: Vec<_> = addresses.iter().map(|address| format!("http://{address}")).collect();
-    log::info!("listening on {}", links.join(" "));
+    let Service { places, start, closing } = Service::open(settings)?;
+    let links: Vec<_> = places
+        .iter()
+        .filter_map(|(_, listeners)| listeners.as_ref().map(serve::links))
+        .collect::<Result<_, _>>()?;
+    if !links.is_empty() {
+        log::info!("listening on {}", links.join(" "));
+    }
+    let all = places
+        .into_iter()
+        .map(|(place, found)| serve::serve(place, found, &start, closing.subscribe()));
+    let mut serving = std::pin::pin!(try_join_all(all));
     tokio::select! {
         _ = terminate.recv() => log::info!("stopping: SIGTERM"),
         _ = interrupt.recv() => log::info!("stopping: SIGINT"),
-        ended = serving => {
-            let source = match ended {
-                Ok(Err(source)) => source,
-                Ok(Ok(())) => std::io::Error::other("without a reason"),
-                Err(error) => std::io::Error::other(error),
-            };
-            return Err(Error::Serve { source });
-        }
+        ended = &mut serving => return ended.map(drop),
     }
     closing.send_replace(true);
-    handle.stop(true).await;
-    Ok(())
+    serving.await.map(drop)
 }

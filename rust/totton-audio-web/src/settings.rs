@@ -8,20 +8,23 @@
 mod overrides;
 mod raw;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use totton_protocol::endpoint;
 
 use crate::error::Error;
+use crate::listen::{Interface, Place};
 pub use overrides::Overrides;
 
 /// What the service runs with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     hosts: Vec<IpAddr>,
+    interface: Interface,
+    other_interfaces: Vec<Interface>,
     port: u16,
     allowed_hosts: BTreeSet<String>,
     max_body_bytes: usize,
@@ -41,6 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             hosts: vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([192, 168, 55, 1])],
+            interface: Interface::usb(),
+            other_interfaces: Vec::new(),
             port: 80,
             allowed_hosts: ["totton-audio.local", "192.168.55.1", "localhost", "127.0.0.1"]
                 .map(str::to_owned)
@@ -88,6 +93,8 @@ impl Settings {
             }
         }
         set(&mut self.hosts, file.listen.hosts);
+        set(&mut self.interface, file.listen.interface);
+        set(&mut self.other_interfaces, file.listen.other_interfaces);
         set(&mut self.port, file.listen.port);
         set(&mut self.allowed_hosts, file.access.allowed_hosts);
         set(&mut self.max_body_bytes, file.access.max_body_bytes);
@@ -103,22 +110,50 @@ impl Settings {
         set(&mut self.silence, file.daemon.silence_seconds);
     }
 
-    /// Addresses to listen on; never empty.
-    pub fn hosts(&self) -> &[IpAddr] {
-        &self.hosts
+    /// Where to listen: loopback addresses on the device's own interface, the others on the USB
+    /// network's, 0.0.0.0 and :: on both; on other networks every IPv4 address. No IPv6 there: an
+    /// IPv6 address may be reachable from the whole Internet.
+    pub fn places(&self) -> Vec<Place> {
+        let mut places = BTreeMap::<&Interface, BTreeSet<IpAddr>>::new();
+        let loopback = Interface::loopback();
+        for host in &self.hosts {
+            if host.is_loopback() || host.is_unspecified() {
+                places.entry(&loopback).or_default().insert(*host);
+            }
+            if !host.is_loopback() {
+                places.entry(&self.interface).or_default().insert(*host);
+            }
+        }
+        for interface in &self.other_interfaces {
+            places.entry(interface).or_default().insert(Ipv4Addr::UNSPECIFIED.into());
+        }
+        let place = |(interface, addresses): (&Interface, BTreeSet<IpAddr>)| Place {
+            interface: interface.clone(),
+            // Every address of a family has its single ones in it.
+            addresses: addresses
+                .iter()
+                .filter(|address| {
+                    let every = addresses.iter().any(|other| {
+                        other.is_unspecified() && other.is_ipv4() == address.is_ipv4()
+                    });
+                    address.is_unspecified() || !every
+                })
+                .copied()
+                .collect(),
+            port: self.port,
+        };
+        places.into_iter().map(place).collect()
     }
 
-    /// TCP port; 0 takes any free one.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// Networks beside the USB network on which the page is served: only with a password.
+    pub fn other_interfaces(&self) -> &[Interface] {
+        &self.other_interfaces
     }
 
     /// Names a request may be for: lower case, no port, no final dot, no brackets.
-    /// An address that is listened on is one of them: a name can be pointed
-    /// anywhere by its owner, an address cannot.
-    pub fn allowed_hosts(&self) -> BTreeSet<String> {
-        let listened = self.hosts.iter().filter(|host| !host.is_unspecified());
-        self.allowed_hosts.iter().cloned().chain(listened.map(IpAddr::to_string)).collect()
+    /// The address that a connection arrived at is one, too ([`crate::guard`]).
+    pub fn allowed_hosts(&self) -> &BTreeSet<String> {
+        &self.allowed_hosts
     }
 
     /// The largest request body, in bytes.
@@ -211,6 +246,15 @@ mod tests {
         Settings::load(&path, &Overrides::default())
     }
 
+    /// Interface and address of everything that is listened on.
+    fn places(settings: &Settings) -> Vec<String> {
+        let one = |place: Place| {
+            let shown = |address: &IpAddr| format!("{} {address}", place.interface);
+            place.addresses.iter().map(shown).collect::<Vec<_>>()
+        };
+        settings.places().into_iter().flat_map(one).collect()
+    }
+
     fn complaint(main: &str) -> String {
         load(main, &[]).unwrap_err().to_string()
     }
@@ -241,8 +285,8 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(settings.port(), 83);
-        assert_eq!(settings.hosts(), [IpAddr::from([127, 0, 0, 1])]);
+        assert_eq!(places(&settings), ["lo 127.0.0.1"]);
+        assert_eq!(settings.places()[0].port, 83);
         assert_eq!(settings.answer(), Duration::from_secs(3));
     }
 
@@ -253,8 +297,8 @@ mod tests {
         std::fs::write(&path, "listen.port = 81").unwrap();
         let overrides = Overrides::from_values(Some("127.0.0.1, ::1"), Some("8080")).unwrap();
         let settings = Settings::load(&path, &overrides).unwrap();
-        assert_eq!(settings.port(), 8080);
-        assert_eq!(settings.hosts(), ["127.0.0.1", "::1"].map(|a| a.parse::<IpAddr>().unwrap()));
+        assert_eq!(settings.places()[0].port, 8080);
+        assert_eq!(places(&settings), ["lo 127.0.0.1", "lo ::1"]);
     }
 
     #[test]
@@ -283,6 +327,12 @@ mod tests {
     fn values_outside_their_range_are_refused() {
         for bad in [
             "listen.hosts = []",
+            "listen.interface = \"\"",
+            "listen.interface = \"lo\"",
+            "listen.interface = \"192.168.55.1/24\"",
+            "listen.other_interfaces = [\"eth0:1\"]",
+            "listen.other_interfaces = [\"wlan0\", \"lo\"]",
+            "listen.other_interfaces = [\"wlan0\", \"wlan0\"]",
             "access.allowed_hosts = []",
             "access.allowed_hosts = [\"http://box\"]",
             "access.allowed_hosts = [\"box:80\"]",
@@ -305,17 +355,38 @@ mod tests {
 
     #[test]
     fn names_are_compared_as_dns_compares_them() {
-        let settings = load(
-            "access.allowed_hosts = [\"Box.Local.\", \"[::1]\"]\nlisten.hosts = [\"0.0.0.0\"]",
-            &[],
-        );
+        let settings = load("access.allowed_hosts = [\"Box.Local.\", \"[::1]\"]", &[]);
         let expected = ["box.local", "::1"].map(str::to_owned);
-        assert_eq!(settings.unwrap().allowed_hosts(), expected.into());
+        assert_eq!(settings.unwrap().allowed_hosts(), &expected.into());
     }
 
     #[test]
-    fn an_address_that_is_listened_on_may_be_asked_for() {
-        let settings = load("listen.hosts = [\"10.0.0.7\"]", &[]).unwrap();
-        assert!(settings.allowed_hosts().contains("10.0.0.7"));
+    fn every_address_is_served_on_one_interface() {
+        let shown = |main: &str| places(&load(main, &[]).unwrap());
+        assert_eq!(shown(""), ["lo 127.0.0.1", "usb0 192.168.55.1"]);
+        assert_eq!(shown("listen.interface = \"br0\""), ["br0 192.168.55.1", "lo 127.0.0.1"]);
+        assert_eq!(shown("listen.hosts = [\"192.168.55.1\"]"), ["usb0 192.168.55.1"]);
+        assert_eq!(shown("listen.hosts = [\"fe80::1\", \"::1\"]"), ["lo ::1", "usb0 fe80::1"]);
+    }
+
+    #[test]
+    fn every_address_means_every_address_of_the_usb_network_and_loopback() {
+        let shown = |main: &str| places(&load(main, &[]).unwrap());
+        assert_eq!(shown("listen.hosts = [\"0.0.0.0\"]"), ["lo 0.0.0.0", "usb0 0.0.0.0"]);
+        let both = "listen.hosts = [\"0.0.0.0\", \"127.0.0.1\", \"::1\", \"10.0.0.7\"]";
+        assert_eq!(shown(both), ["lo 0.0.0.0", "lo ::1", "usb0 0.0.0.0"]);
+    }
+
+    #[test]
+    fn another_network_is_served_when_it_is_named() {
+        let settings = load("listen.other_interfaces = [\"wlan0\", \"eth0\"]", &[]).unwrap();
+        assert_eq!(
+            places(&settings),
+            ["eth0 0.0.0.0", "lo 127.0.0.1", "usb0 192.168.55.1", "wlan0 0.0.0.0"]
+        );
+        // The USB network, named there, is asked for its password, too.
+        let settings = load("listen.other_interfaces = [\"usb0\"]", &[]).unwrap();
+        assert_eq!(places(&settings), ["lo 127.0.0.1", "usb0 0.0.0.0"]);
+        assert_eq!(settings.other_interfaces().len(), 1);
     }
 }

@@ -7,6 +7,7 @@ mod double;
 mod features;
 mod guard;
 mod http;
+mod interfaces;
 mod updater;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The optional password: set it, log in, log out.
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use crate::body::Json;
 use crate::guard::Gate;
 use crate::guard::password::{BROWSER_COOKIE, BROWSER_LASTS, COOKIE, LASTS, Opened};
 use crate::problem::Problem;
+use crate::settings::Settings;
 use crate::store::waiting;
 
 /// Adds the routes.
@@ -91,13 +92,33 @@ struct PasswordChange {
 #[put("/password")]
 async fn change_password(
     gate: web::Data<Gate>,
+    settings: web::Data<Settings>,
     request: HttpRequest,
     body: Json<PasswordChange>,
 ) -> Result<HttpResponse, Problem> {
     let from = peer(&request)?;
     let PasswordChange { current, new } = body.0;
+    if new.is_none() {
+        may_be_removed(&settings)?;
+    }
     let visitor = gate.password.visitor(request.headers(), from);
     gate.password.change(visitor, current, new).await.map(with_cookies)
+}
+
+/// Without a password only the USB network is served.
+fn may_be_removed(settings: &Settings) -> Result<(), Problem> {
+    let names: Vec<_> = settings.other_interfaces().iter().map(ToString::to_string).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::CONFLICT,
+        "password-must-stay",
+        "The password must stay",
+        format!("the page is served on another network, too: {}", names.join(", ")),
+        "Take listen.other_interfaces out of /etc/totton-audio/web.d/ and restart \
+         totton-audio-web first; or choose another password.",
+    ))
 }
 
 fn peer(request: &HttpRequest) -> Result<std::net::IpAddr, Problem> {

@@ -1,10 +1,14 @@
-//! The names that a request may be for. A hostile name that is pointed at the device (DNS
-//! rebinding) gets nothing.
+//! The names that a request may be for: a known name, or the very address that the
+//! connection arrived at. A hostile name that is pointed at the device (DNS rebinding) gets
+//! nothing; an address cannot be pointed anywhere.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::http::{StatusCode, header};
+use actix_web::rt::net::TcpStream;
 
 use crate::problem::Problem;
 
@@ -52,8 +56,23 @@ impl HostName {
 pub struct AllowedHosts(pub BTreeSet<String>);
 
 impl AllowedHosts {
-    fn has(&self, authority: &str) -> bool {
-        HostName::of_authority(authority).is_some_and(|name| self.0.contains(&name.0))
+    /// Whether a request may be for this host, on a connection that arrived there.
+    fn has(&self, authority: &str, arrival: Option<&Arrival>) -> bool {
+        HostName::of_authority(authority).is_some_and(|name| {
+            let address = arrival.map(|Arrival(address)| address.to_canonical().to_string());
+            self.0.contains(&name.0) || address.is_some_and(|address| address == name.0)
+        })
+    }
+}
+
+/// The address of this device that a connection arrived at.
+struct Arrival(IpAddr);
+
+/// Keeps a new connection's [`Arrival`] with it.
+pub fn note_arrival(connection: &dyn Any, data: &mut Extensions) {
+    let stream = connection.downcast_ref::<TcpStream>();
+    if let Some(Ok(address)) = stream.map(TcpStream::local_addr) {
+        data.insert(Arrival(address.ip()));
     }
 }
 
@@ -75,7 +94,8 @@ pub fn check<'a>(request: &'a ServiceRequest, allowed: &AllowedHosts) -> Result<
     let host = host.to_str().unwrap_or_default();
     // The absolute form of a request line names a host, too.
     let target = request.uri().authority().map_or(host, |authority| authority.as_str());
-    if allowed.has(host) && allowed.has(target) {
+    let arrival = request.conn_data::<Arrival>();
+    if allowed.has(host, arrival) && allowed.has(target, arrival) {
         return Ok(host);
     }
     Err(Problem::new(

@@ -3,7 +3,8 @@
 //! The device has no password by default, so any page that the PC's browser
 //! opens could try to drive it. What stops that, in this order:
 //!
-//! - [`host`]: the `Host` must be a known name, against DNS rebinding;
+//! - [`host`]: the `Host` must be a known name, or the address that the connection arrived
+//!   at, against DNS rebinding;
 //! - [`origin`]: what a browser says comes from another page is refused;
 //! - [`caller`]: a browser that asks the API must bring the page's cookie, which it
 //!   does not send for another page;
@@ -43,7 +44,7 @@ use crate::openapi::{self, Description};
 use crate::page;
 use crate::problem::Problem;
 use caller::{Caller, SET_PAGE_COOKIE};
-pub use host::{AllowedHosts, HostName};
+pub use host::{AllowedHosts, HostName, note_arrival};
 use log_pace::LogPace;
 use pace::Pace;
 use password::Password;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::guard::HostName;
+use crate::listen::Interface;
 
 /// One file; every key may be absent.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +27,8 @@ pub struct File {
 #[serde(deny_unknown_fields, default)]
 pub struct Listen {
     pub hosts: Option<Hosts>,
+    pub interface: Option<UsbInterface>,
+    pub other_interfaces: Option<OtherInterfaces>,
     pub port: Option<Port>,
 }
 
@@ -107,6 +110,18 @@ checked!(Hosts, Vec<String>, "Vec<String>", Vec<IpAddr>, |found| {
     }
     found.iter().map(|host| address(host)).collect()
 });
+checked!(UsbInterface, String, "String", Interface, |found| interface(&found));
+checked!(OtherInterfaces, Vec<String>, "Vec<String>", Vec<Interface>, |found| {
+    let mut interfaces = Vec::new();
+    for name in &found {
+        let interface = interface(name)?;
+        if interfaces.contains(&interface) {
+            return Err(format!("found {name:?} twice; accepted: each interface once"));
+        }
+        interfaces.push(interface);
+    }
+    Ok(interfaces)
+});
 checked!(Port, i64, "i64", u16, port);
 checked!(AllowedHosts, Vec<String>, "Vec<String>", BTreeSet<String>, |found| {
     if found.is_empty() {
@@ -156,6 +171,15 @@ pub fn address(found: &str) -> Result<IpAddr, String> {
     })
 }
 
+fn interface(found: &str) -> Result<Interface, String> {
+    Interface::new(found).filter(|interface| *interface != Interface::loopback()).ok_or_else(|| {
+        format!(
+            "found {found:?}; accepted: the name of a network interface such as \"usb0\", \
+             as `ip link` shows it, and not \"lo\""
+        )
+    })
+}
+
 pub fn port(found: i64) -> Result<u16, String> {
     u16::try_from(found).map_err(|_| format!("found {found}; accepted: 0 to 65535"))
 }
@@ -173,6 +197,8 @@ impl File {
     pub fn missing_keys(&self) -> Vec<&'static str> {
         [
             ("listen.hosts", self.listen.hosts.is_none()),
+            ("listen.interface", self.listen.interface.is_none()),
+            ("listen.other_interfaces", self.listen.other_interfaces.is_none()),
             ("listen.port", self.listen.port.is_none()),
             ("access.allowed_hosts", self.access.allowed_hosts.is_none()),
             ("access.max_body_bytes", self.access.max_body_bytes.is_none()),

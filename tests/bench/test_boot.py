@@ -71,19 +71,24 @@ def test_milestones_of_the_boot_are_reported(device, artefacts, record_property)
 
 
 def test_nothing_of_ours_listens_beyond_loopback_and_the_usb_network(device):
-    """TCP and UDP sockets of the product's own programs, by local address."""
-    allowed = {"127.0.0.1", "[::1]", "192.168.55.1"}
-    # avahi and the DHCP server bind a wildcard and check the interface themselves.
+    """TCP and UDP sockets of the product's own programs, by local address and interface."""
+    # Linux answers for any address on any interface: the page's sockets are bound to both.
+    allowed = {"127.0.0.1%lo", "192.168.55.1%usb0"}
+    # avahi and the DHCP server bind a wildcard and check the interface themselves
+    # (test_other_network.py asks them).
     wildcard_by_design = {"avahi-daemon", "systemd-network"}
     # What the bench itself put in: remote control, and the virtual cable.
     bench = {"sshd", "sshd-session", "systemd", "usbipd"}
-    found = []
+    found, page = [], set()
     for line in device.run("ss -H -l -n -t -u -p").splitlines():
         local, program = line.split()[4], line.split('(("')[-1].split('"')[0]
-        address = local.rsplit(":", 1)[0].split("%")[0]
+        address = local.rsplit(":", 1)[0]
+        if program == "totton-audio-web":
+            page.add(address)
         if address not in allowed and program not in wildcard_by_design | bench:
             found.append(line)
     assert found == []
+    assert page == allowed
 
 
 def test_what_the_preset_disables_is_disabled(device):

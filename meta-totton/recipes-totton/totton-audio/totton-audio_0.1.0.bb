@@ -87,11 +87,13 @@ FILES:upsampler-bench = "/opt/totton_audio/bin/upsampler-bench"
 # The users of conf/usr/lib/sysusers.d, made when the image is made.
 USERADD_PACKAGES = "gpu-upsampler totton-audio-web"
 USERADD_PACKAGES:class-native = ""
-SERVICE_USER = "--system --no-create-home --home-dir /opt/totton_audio --shell ${base_sbindir}/nologin --gid totton_audio"
-GROUPADD_PARAM:gpu-upsampler = "--system totton_audio; --system render"
-USERADD_PARAM:gpu-upsampler = "${SERVICE_USER} gpu-upsampler"
+SERVICE_USER = "--system --no-create-home --home-dir /opt/totton_audio --shell ${base_sbindir}/nologin"
+# A new group comes last: the numbers of those before it are on the data partitions of boxes
+# that are updated.
+GROUPADD_PARAM:gpu-upsampler = "--system totton_audio; --system render; --system gpu-upsampler"
+USERADD_PARAM:gpu-upsampler = "${SERVICE_USER} --gid gpu-upsampler gpu-upsampler"
 GROUPADD_PARAM:totton-audio-web = "--system totton_audio"
-USERADD_PARAM:totton-audio-web = "${SERVICE_USER} totton_audio"
+USERADD_PARAM:totton-audio-web = "${SERVICE_USER} --gid totton_audio totton_audio"
 
 ALLOW_EMPTY:${PN} = "1"
 RDEPENDS:${PN}:class-target = "\

@@ -1,5 +1,7 @@
 //! The filters: list, upload, plot, delete.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use actix_web::http::StatusCode;
@@ -159,6 +161,10 @@ async fn upload_filter(
         let stem = Id::like(name.name.trim_end_matches(".filter"));
         let file = format!("{}-{family}-x{ratio}.filter", stem.as_str());
         let taps = filter.taps().len();
+        // The daemon reads it, who is another user and in no group of ours.
+        part.file.set_permissions(Permissions::from_mode(0o644)).map_err(|error| {
+            Problem::failed(format!("cannot set the mode of {}: {error}", part.path().display()))
+        })?;
         part.keep(&store.path(FOLDER).join(&file))?;
         log::info!("filter {file} was uploaded: {taps} taps");
         Ok(web::Json(UploadedFilter { file, input_rate, ratio, taps }))

@@ -1,0 +1,259 @@
+"""What a daemon or a page that was taken over still reaches, tried from inside its sandbox.
+
+A probe is a copy of the service's own unit: the same user, groups and sandbox, but a shell
+script instead of the program. A sandbox that lets no shell start gets the folders of the
+shell added for the probe, and nothing else; that no shell starts without them is a test of
+its own.
+"""
+
+import re
+import shlex
+import textwrap
+
+import pytest
+from conftest import API
+from eventually import eventually
+
+DAEMON, PAGE = "gpu-upsampler", "totton-audio-web"
+DATA = "/opt/totton_audio/data"
+WORK = "/run/least-power"
+UNITS = "/run/systemd/system"
+# Directives that say when a service runs, not what it may do.
+LEFT_OUT = re.compile(
+    r"^(Requires|BindsTo|PartOf|Wants|After|Type|NotifyAccess|Exec\w+|Restart\w*|Watchdog\w+|Standard\w+|OOM\w+|WantedBy)="
+)
+
+
+class Sandbox:
+    """Runs shell scripts as a service would run its program."""
+
+    def __init__(self, device, service):
+        self.device, self.service = device, service
+        self.probe = f"probe-{service}"
+
+    def start(self, script, shell=True):
+        """Starts the probe; returns (whether it ended well, what it wrote)."""
+        unit = self.device.run(f"cat /usr/lib/systemd/system/{self.service}.service /etc/systemd/system/{self.service}.service.d/*.conf 2> /dev/null || true")
+        lines = [line for line in unit.splitlines() if not LEFT_OUT.match(line) and not line.startswith("[Install]")]
+        lines += ["[Service]", "Type=oneshot", f"ExecStart=/bin/sh {WORK}/script", "TimeoutStartSec=90"]
+        lines += [f"StandardOutput=truncate:{WORK}/out", f"StandardError=append:{WORK}/out"]
+        if shell:
+            lines.append("ExecPaths=/bin /usr/bin")
+        self._write(f"{UNITS}/{self.probe}.service", "\n".join(lines))
+        self._write(f"{WORK}/script", textwrap.dedent(script))
+        self.device.run("systemctl daemon-reload")
+        status, _, _ = self.device.attempt(f"systemctl start {self.probe}", timeout=180)
+        return status == 0, self.device.run(f"cat {WORK}/out; rm {WORK}/out")
+
+    def run(self, script):
+        """The lines that the script writes; it must end well."""
+        ended_well, out = self.start(script)
+        assert ended_well, f"the probe of {self.service} failed:\n{out}"
+        return out.splitlines()
+
+    def can(self, command):
+        """Whether a command succeeds in there, and its words for the message of a failed test."""
+        *words, verdict = self.run(f"if {command}; then echo yes; else echo no; fi 2>&1")
+        print(f"{self.service}: {command}: {verdict} {' '.join(words)}")
+        return verdict == "yes"
+
+    def connects(self, path):
+        """Whether a stream socket in the file system takes a connection.
+
+        busctl speaks D-Bus to it, and nobody answers: it is ended when it waits.
+        """
+        words = self.run(f"timeout 5 busctl --address=unix:path={path} list 2>&1; echo $?")
+        print(f"{self.service}: connect {path}: {words}")
+        refused = re.search(r"Permission denied|No such file", " ".join(words))
+        assert refused or words[-1] == "124" or "reset" in " ".join(words) or "closed" in " ".join(words), words
+        return not refused
+
+    def _write(self, path, text):
+        self.device.run(f"mkdir -p {WORK} && printf '%s\\n' {shlex.quote(text)} > {path}")
+
+    def remove(self):
+        self.device.attempt(f"systemctl reset-failed {self.probe}")
+        self.device.run(f"rm -rf {UNITS}/{self.probe}.service {WORK}; systemctl daemon-reload")
+
+
+@pytest.fixture
+def daemon(device):
+    sandbox = Sandbox(device, DAEMON)
+    yield sandbox
+    sandbox.remove()
+
+
+@pytest.fixture
+def page(device):
+    sandbox = Sandbox(device, PAGE)
+    yield sandbox
+    sandbox.remove()
+
+
+@pytest.fixture
+def updater(device):
+    """SWUpdate's socket unit. The quick image has no SWUpdate: a program that does nothing
+    stands in for it, behind the same paths and the product's own drop-in for the socket."""
+    if device.attempt("systemctl cat swupdate.socket")[0] == 0:
+        device.run("systemctl start swupdate.socket")
+        yield
+        return
+    sockets = "[Socket]\\nListenStream=/run/swupdate/control.sock\\nListenStream=/run/swupdate/progress.sock\\n"
+    device.run(f"printf '{sockets}' > {UNITS}/swupdate.socket")
+    device.run(f"printf '[Service]\\nExecStart=/bin/sleep infinity\\n' > {UNITS}/swupdate.service")
+    device.run("systemctl daemon-reload && systemctl start swupdate.socket")
+    yield
+    device.run("systemctl stop swupdate.socket swupdate.service")
+    device.attempt("systemctl reset-failed swupdate.service swupdate.socket")
+    device.run(f"rm -r {UNITS}/swupdate.socket {UNITS}/swupdate.service /run/swupdate && systemctl daemon-reload")
+
+
+@pytest.fixture
+def document(device):
+    """A file that the page keeps. Everybody may read it by its mode: what hides it is the sandbox."""
+    file = f"{DATA}/least-power.json"
+    device.run(f"install -o totton_audio -g totton_audio -m 0644 /dev/null {file}")
+    yield file
+    device.run(f"rm -f {file}")
+
+
+def test_the_updater_is_the_page_s_alone(daemon, page, updater):
+    for socket in ("control.sock", "progress.sock"):
+        assert page.connects(f"/run/swupdate/{socket}"), f"the page does not reach {socket}"
+        assert not daemon.connects(f"/run/swupdate/{socket}"), f"the daemon reaches {socket}"
+
+
+def test_the_daemon_neither_sees_nor_writes_what_the_page_keeps(device, daemon, page, document):
+    assert page.can(f"cat {document}")
+    assert not daemon.can(f"cat {document}")
+    assert not daemon.can(f"ls {DATA}/password.json {DATA}/presets {DATA}/system")
+    for folder in ("", "/filters", "/config", "/system"):
+        assert not daemon.can(f"touch {DATA}{folder}/by-the-daemon"), f"{DATA}{folder}"
+    # What it needs it has.
+    assert daemon.can(f"ls {DATA}/filters && touch {DATA}/upsampler/probe && rm {DATA}/upsampler/probe")
+    assert daemon.can("ls -l /etc/totton-audio && ls -L /etc/totton-audio/upsampler.d")
+
+
+def test_the_daemon_has_no_power_switch_no_bus_and_no_network(daemon, page):
+    assert not daemon.connects("/run/totton-audio-power/restart-audio")
+    assert not daemon.connects("/run/dbus/system_bus_socket")
+    assert page.connects("/run/dbus/system_bus_socket"), "systemctl show asks there"
+    interfaces = [line.split(":")[0].strip() for line in daemon.run("cat /proc/net/dev") if ":" in line]
+    assert interfaces == ["lo"]
+
+
+@pytest.mark.parametrize("service", [DAEMON, PAGE])
+def test_no_shell_starts_in_a_service(device, service):
+    sandbox = Sandbox(device, service)
+    try:
+        assert sandbox.start("echo started") == (True, "started"), "the probe itself"
+        assert sandbox.start("echo started", shell=False)[0] is False
+        shown = device.show(sandbox.probe, "ExecMainStatus", "Result")
+        assert shown == {"ExecMainStatus": "203", "Result": "exit-code"}, shown
+        # Nor by way of the loader, which may run.
+        loader = "for loader in /lib/ld-linux-*.so.*; do $loader /usr/sbin/nologin; echo $?; done"
+        device.run("cp /bin/sh /opt/totton_audio/least-power-sh")
+        told = sandbox.run(loader.replace("/usr/sbin/nologin", "/opt/totton_audio/least-power-sh -c 'echo started'"))
+        assert "started" not in told, told
+    finally:
+        device.run("rm -f /opt/totton_audio/least-power-sh")
+        sandbox.remove()
+
+
+@pytest.mark.parametrize("service", [DAEMON, PAGE])
+def test_a_service_sees_no_process_of_anybody_else(device, service):
+    sandbox = Sandbox(device, service)
+    try:
+        script = """
+            for folder in /proc/[0-9]*; do
+                [ -O "$folder" ] || echo "$folder $(tr '\\0' ' ' < $folder/cmdline)"
+            done
+            [ -d /proc/self ] && echo looked
+        """
+        assert sandbox.run(script) == ["looked"]
+    finally:
+        sandbox.remove()
+
+
+def test_the_page_does_not_reach_the_daemon_s_settings_nor_the_journal_s_files(device, page):
+    device.run(f"ls {DATA}/upsampler")
+    for path in (f"{DATA}/upsampler", f"{DATA}/system", "/run/avahi-daemon/socket"):
+        assert not page.can(f"ls {path}/" if "." not in path and "socket" not in path else f"test -w {path}"), path
+    assert not page.can(f"touch {DATA}/upsampler/by-the-page")
+    assert not page.can(f"mv {DATA}/upsampler {DATA}/mine")
+    assert not page.can(f"touch {DATA}/config/by-the-page")
+    assert page.can(f"touch {DATA}/probe && rm {DATA}/probe")
+    # What the API offers it has: the daemon's two sockets, and the log.
+    assert page.connects("/run/totton-audio/control.sock")
+    assert page.can("journalctl --quiet --lines=1 --no-pager")
+    assert not page.can("touch /run/totton-audio/by-the-page")
+
+
+def test_the_page_sends_nothing_to_the_internet(device, page):
+    if device.attempt("test -x /bin/bash")[0] != 0:
+        pytest.skip("no bash on this device: nothing there sends a datagram")
+    # 192.0.2.1 is nobody's (RFC 5737). The kernel says EPERM to a datagram that the filter drops.
+    device.run("ip route replace 192.0.2.1/32 dev lo")
+    try:
+        send = "bash -c 'echo x > /dev/udp/{}/9'"
+        assert page.can(send.format("127.0.0.1")) and page.can(send.format("192.168.55.1"))
+        assert not page.can(send.format("192.0.2.1"))
+    finally:
+        device.run("ip route del 192.0.2.1/32 dev lo")
+
+
+def test_a_filter_that_was_uploaded_is_read_by_the_daemon(device, pc, playing, tmp_path):
+    here = device.get("/opt/totton_audio/filters/bench-x16.filter", tmp_path / "bench.filter")
+    pc.put(here, "/tmp/bench.filter")
+    json = "-H 'Content-Type: application/json'"
+    origin = "-H 'Origin: http://totton-audio.local'"
+    pc.run(
+        f"curl -sSf -m 60 {origin} -H 'Content-Type: application/octet-stream' --data-binary @/tmp/bench.filter"
+        f" '{API}/filters?name=least-power'"
+    )
+    file = f"{DATA}/filters/" + device.run(f"ls {DATA}/filters | grep least-power").strip()
+    try:
+        listed = eventually(
+            "the daemon lists the filter",
+            lambda: [text for text in [pc.run(f"curl -sSf {API}/filters")] if "least-power" in text],
+            deadline=20,
+        )
+        print(listed)
+    finally:
+        device.run(f"ls -l {file}; rm -f {file}")
+    assert json  # the API's other requests are JSON
+
+
+def test_data_of_the_version_before_is_put_right_and_no_link_is_followed(device):
+    device.run(
+        f"""set -e
+        chown gpu-upsampler:totton_audio {DATA}/upsampler && chmod 0750 {DATA}/upsampler
+        install -o gpu-upsampler -g totton_audio -m 0660 /dev/null {DATA}/upsampler/least-power
+        install -o totton_audio -g totton_audio -m 0600 /dev/null {DATA}/filters/least-power.filter
+        install -o root -g root -m 0600 /dev/null /etc/least-power
+        ln -s /etc/least-power {DATA}/filters/link.filter
+        chown -h totton_audio:totton_audio {DATA}/filters/link.filter"""
+    )
+    try:
+        # It complains of the link, which is right.
+        device.attempt("systemd-tmpfiles --create /usr/lib/tmpfiles.d/totton-audio.conf")
+        modes = device.run(
+            f"stat -c '%a %U %G %n' {DATA} {DATA}/upsampler {DATA}/filters {DATA}/filters/least-power.filter /etc/least-power /run/totton-audio"
+        ).splitlines()
+        assert [line.rsplit("/", 1)[0].split(" /")[0] for line in modes] == [
+            "1771 root totton_audio",
+            "700 gpu-upsampler gpu-upsampler",
+            "755 totton_audio totton_audio",
+            "644 totton_audio totton_audio",
+            "600 root root",
+            "2750 gpu-upsampler totton_audio",
+        ]
+        assert device.run(f"stat -c %U {DATA}/upsampler/least-power") == "gpu-upsampler"
+    finally:
+        device.run(f"rm -f {DATA}/upsampler/least-power {DATA}/filters/least-power.filter {DATA}/filters/link.filter /etc/least-power")
+
+
+def test_the_services_sockets_are_for_the_page_s_group(device, playing):
+    for name in ("control", "telemetry"):
+        assert device.run(f"stat -c '%a %U %G' /run/totton-audio/{name}.sock") == "660 gpu-upsampler totton_audio"
+    assert device.run("id -nG gpu-upsampler").split() == ["gpu-upsampler"]

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use thiserror::Error;
 use totton_protocol::ClientError;
 
-use crate::listen::Interface;
-
 /// Each message says what to do where that is not plain.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -19,13 +17,6 @@ pub enum Error {
     Environment { name: &'static str, reason: String },
     #[error("cannot listen on {address}: {source}; {action}")]
     Listen { address: SocketAddr, source: std::io::Error, action: &'static str },
-    #[error(
-        "listen.other_interfaces names {}, and no password is set: anybody there could control \
-         the device; take the key out (/etc/totton-audio/web.d/), `systemctl restart \
-         totton-audio-web`, set a password on the page (System), and put the key back",
-        names(interfaces)
-    )]
-    NoPassword { interfaces: Vec<Interface> },
     #[error("cannot listen to the audio daemon: {source}")]
     Feed { source: ClientError },
     #[error("cannot start the thread {name}: {source}")]
@@ -43,15 +34,8 @@ impl Error {
     /// else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Unreadable { .. }
-            | Self::Settings { .. }
-            | Self::Environment { .. }
-            | Self::NoPassword { .. } => 2,
+            Self::Unreadable { .. } | Self::Settings { .. } | Self::Environment { .. } => 2,
             _ => 1,
         }
     }
-}
-
-fn names(interfaces: &[Interface]) -> String {
-    interfaces.iter().map(Interface::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -60,6 +60,8 @@ pub struct Place {
     pub interface: Interface,
     pub addresses: BTreeSet<IpAddr>,
     pub port: u16,
+    /// Served only while a password is set.
+    pub needs_password: bool,
 }
 
 /// The sockets of a [`Place`] whose interface is there.
@@ -163,7 +165,12 @@ mod tests {
 
     fn place(interface: &str, address: &str, port: u16) -> Place {
         let interface = Interface::new(interface).unwrap();
-        Place { interface, addresses: [address.parse().unwrap()].into(), port }
+        Place {
+            interface,
+            addresses: [address.parse().unwrap()].into(),
+            port,
+            needs_password: false,
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! name: the old sockets stay deaf. So they are closed with their connections, and new ones are
 //! opened. Each interface has its own worker threads and its own limit of connections: whoever
 //! floods one leaves the others their share.
+//!
+//! A network beside the USB network is served only while a password is set. The USB network is
+//! served all the same: it is where a password is set, the first one and the one after a reset.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -13,24 +16,38 @@ use actix_web::dev::Server;
 use tokio::sync::watch;
 
 use crate::error::Error;
+use crate::guard::password::Password;
 use crate::listen::{Listeners, Place};
 
 /// How often an interface is looked for.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Serves a place until `closing` becomes true. `listeners` are its sockets, where the
-/// interface is there already; `start` makes the server.
+/// interface is there and may be served already; `start` makes the server.
 ///
 /// # Errors
 /// When a socket cannot be opened, or the server ends by itself.
 pub async fn serve(
     place: Place,
     mut listeners: Option<Listeners>,
+    password: &Password,
     start: impl Fn(Vec<TcpListener>) -> std::io::Result<Server>,
     mut closing: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let failed = |source| Error::Serve { source };
+    let may = || !place.needs_password || password.is_set();
     loop {
+        if !may() {
+            log::error!(
+                "the page is not served on {} (listen.other_interfaces): no password is set, and \
+                 anybody there could control the device; set one on the page over USB (System)",
+                place.interface
+            );
+            tokio::select! {
+                () = until(may) => {}
+                () = told(&mut closing) => return Ok(()),
+            }
+        }
         let attached = match listeners.take() {
             Some(attached) => attached,
             None => {
@@ -52,9 +69,14 @@ pub async fn serve(
                 handle.stop(true).await;
                 return Ok(());
             }
-            () = gone(&attached) => {}
+            () = until(|| !attached.are_attached() || !may()) => {}
         }
-        log::warn!("the network interface {} is gone, its connections with it", place.interface);
+        if may() {
+            log::warn!(
+                "the network interface {} is gone, its connections with it",
+                place.interface
+            );
+        }
         handle.stop(false).await;
     }
 }
@@ -84,8 +106,8 @@ async fn found(place: &Place) -> Result<Listeners, Error> {
     }
 }
 
-async fn gone(listeners: &Listeners) {
-    while listeners.are_attached() {
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
         tokio::time::sleep(LOOK).await;
     }
 }

@@ -51,6 +51,7 @@ type Start = Box<dyn Fn(Vec<TcpListener>) -> std::io::Result<Server>>;
 /// All parts of the service, and the sockets of every interface that is there.
 struct Service {
     places: Vec<(Place, Option<Listeners>)>,
+    gate: web::Data<Gate>,
     start: Start,
     /// Set to true before the servers are stopped: event streams would hold them.
     closing: watch::Sender<bool>,
@@ -60,23 +61,20 @@ impl Service {
     /// Opens the sockets and starts to listen to the daemon.
     ///
     /// # Errors
-    /// When a socket or a thread cannot be made, or another network would be served without
-    /// a password.
+    /// When a socket or a thread cannot be made.
     fn open(settings: &Settings) -> Result<Self, Error> {
-        let open = |place: Place| {
-            let listeners = Listeners::open(&place)?;
-            Ok((place, listeners))
-        };
-        let places = settings.places().into_iter().map(open).collect::<Result<_, Error>>()?;
         let (closing, closed) = watch::channel(false);
         let events = feed::start(settings)?;
         let failed = |reason: String| Error::Start { reason };
         let store = Store::new(settings.data_folder());
         let password =
             Password::load(&store).map_err(|problem| failed(problem.detail().to_owned()))?;
-        if !settings.other_interfaces().is_empty() && !password.is_set() {
-            return Err(Error::NoPassword { interfaces: settings.other_interfaces().to_vec() });
-        }
+        let open = |place: Place| {
+            let may = !place.needs_password || password.is_set();
+            let listeners = if may { Listeners::open(&place)? } else { None };
+            Ok((place, listeners))
+        };
+        let places = settings.places().into_iter().map(open).collect::<Result<_, Error>>()?;
         let gate = web::Data::new(Gate {
             hosts: AllowedHosts(settings.allowed_hosts().clone()),
             pace: Pace::default(),
@@ -96,6 +94,7 @@ impl Service {
         let description =
             web::Data::new(Description::new().map_err(|error| failed(error.to_string()))?);
         let (settings, store) = (web::Data::new(settings.clone()), web::Data::new(store));
+        let kept = gate.clone();
         let app = move || {
             App::new()
                 .app_data(gate.clone())
@@ -139,7 +138,7 @@ impl Service {
             }
             Ok(server.run())
         };
-        Ok(Self { places, start: Box::new(start), closing })
+        Ok(Self { places, gate: kept, start: Box::new(start), closing })
     }
 }
 
@@ -151,7 +150,7 @@ pub async fn run(settings: &Settings) -> Result<(), Error> {
     let signals = |source| Error::Signals { source };
     let mut terminate = signal(SignalKind::terminate()).map_err(signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(signals)?;
-    let Service { places, start, closing } = Service::open(settings)?;
+    let Service { places, gate, start, closing } = Service::open(settings)?;
     let links: Vec<_> = places
         .iter()
         .filter_map(|(_, listeners)| listeners.as_ref().map(serve::links))
@@ -159,9 +158,9 @@ pub async fn run(settings: &Settings) -> Result<(), Error> {
     if !links.is_empty() {
         log::info!("listening on {}", links.join(" "));
     }
-    let all = places
-        .into_iter()
-        .map(|(place, found)| serve::serve(place, found, &start, closing.subscribe()));
+    let all = places.into_iter().map(|(place, found)| {
+        serve::serve(place, found, &gate.password, &start, closing.subscribe())
+    });
     let mut serving = std::pin::pin!(try_join_all(all));
     tokio::select! {
         _ = terminate.recv() => log::info!("stopping: SIGTERM"),

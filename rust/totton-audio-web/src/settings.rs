@@ -141,6 +141,7 @@ impl Settings {
                 .copied()
                 .collect(),
             port: self.port,
+            needs_password: self.other_interfaces.contains(interface),
         };
         places.into_iter().map(place).collect()
     }

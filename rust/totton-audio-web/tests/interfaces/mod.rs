@@ -260,15 +260,19 @@ fn the_page_comes_and_goes_with_the_interface() {
 #[test]
 fn another_network_is_not_served_without_a_password() {
     with_own_network(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let output: Output =
-            command(&folder, "listen.other_interfaces = [\"cable0\"]\n").output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        // 2: systemd does not try again.
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        for part in ["cable0", "no password is set", "listen.other_interfaces", "System"] {
-            assert!(text.contains(part), "{text}");
-        }
+        let (pc, stranger) = (Neighbour::new(), Neighbour::new());
+        pc.plug_in("usb0", USB);
+        stranger.plug_in("cable0", OTHER);
+        let program = Program::start("listen.other_interfaces = [\"cable0\"]\n");
+        program.says("not served on cable0 (listen.other_interfaces): no password is set");
+        let refused = Err("connection refused".to_owned());
+        assert_eq!(stranger.gets(OTHER[0], OTHER[0]), refused);
+        // The USB network is: a password is set there, also the one after a reset.
+        pc.is_served_in_the_end(USB[0]);
+        let set = r#"{"current":null,"new":"correct horse"}"#;
+        let host = format!("Host: {}", USB[0]);
+        assert_eq!(pc.asks(USB[0], "PUT /api/v1/password", &[&host], set), Ok(200));
+        stranger.is_served_in_the_end(OTHER[0]);
     });
 }
 

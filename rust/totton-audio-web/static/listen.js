@@ -151,7 +151,9 @@ export function open(root) {
   async function chooseDac() {
     const answer = await attempt(() => get("dacs"));
     if (!answer) return;
-    const chosen = known.settings?.dac ?? "";
+    const setting = known.settings?.dac ?? "";
+    // A DAC that was set by its card is listed by its USB identity.
+    const chosen = answer.dacs.find((dac) => dac.device === setting)?.name ?? setting;
     const option = (value, title, about) =>
       h("label", { class: "option" },
         h("input", { type: "radio", name: "dac", value, checked: value === chosen }),

@@ -8,7 +8,7 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use alsa_sys::__va_list_tag;
 use totton_protocol::text::bounded;
@@ -143,15 +143,58 @@ unsafe extern "C" fn take(
     }
 }
 
+/// The same for alsa-lib from 1.2.15 on, whose messages have a level. What is less than a warning
+/// is left out, as alsa-lib itself does.
+///
+/// # Safety
+/// As [`take`].
+unsafe extern "C" fn take_of_level(
+    level: c_int,
+    _interface: c_int,
+    file: *const c_char,
+    line: c_int,
+    function: *const c_char,
+    code: c_int,
+    format: *const c_char,
+    arguments: *mut __va_list_tag,
+) {
+    // SND_LOG_ERROR is 1, SND_LOG_WARN 2.
+    if level <= 2 {
+        // SAFETY: they are passed on as they came.
+        unsafe { take(file, line, function, code, format, arguments) };
+    }
+}
+
+/// alsa-lib's function `snd_lib_log_set_local`, where it is new enough to have it.
+type SetLog =
+    unsafe extern "C" fn(alsa_sys::snd_lib_log_handler_t) -> alsa_sys::snd_lib_log_handler_t;
+
+fn set_log() -> Option<SetLog> {
+    static FOUND: OnceLock<Option<SetLog>> = OnceLock::new();
+    *FOUND.get_or_init(|| {
+        // SAFETY: a string of C's; alsa-lib is loaded with the program.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"snd_lib_log_set_local".as_ptr()) };
+        // SAFETY: no other function has this name; its type is alsa-sys's.
+        (!found.is_null())
+            .then(|| unsafe { std::mem::transmute::<*mut libc::c_void, SetLog>(found) })
+    })
+}
+
 /// Takes what alsa-lib says to the calling thread from now on.
 pub(super) fn listen() {
     thread_local! {
         static LISTENS: Cell<bool> = const { Cell::new(false) };
     }
-    if !LISTENS.replace(true) {
-        // SAFETY: the function has the type that is asked for, and stays.
-        unsafe { alsa_sys::snd_lib_error_set_local(Some(take)) };
+    if LISTENS.replace(true) {
+        return;
     }
+    // What was there before is alsa-lib's own way.
+    let _ = match set_log() {
+        // SAFETY: the function has the type that is asked for, and stays.
+        Some(set_log) => unsafe { set_log(Some(take_of_level)) }.is_some(),
+        // SAFETY: the same.
+        None => unsafe { alsa_sys::snd_lib_error_set_local(Some(take)) }.is_some(),
+    };
 }
 
 /// Listens, and logs what was said when it is dropped.

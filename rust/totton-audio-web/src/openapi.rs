@@ -18,7 +18,9 @@ use crate::problem::{self, Problem};
         title = "Totton Audio",
         description = "The HTTP API of the device. A request that changes something carries \
             `Content-Type: application/json` (or `application/octet-stream` for a file) and comes \
-            from the device's own page or from a program that sends no `Origin`. Every error is \
+            from the device's own page or from a program that sends no `Origin`. A browser must have \
+            opened the page before, which hands out the cookie `totton-page`; what is sent without it \
+            shares the pace and the places that are not kept for the page. Every error is \
             `application/problem+json` with what to do. Where a password is set, log in at \
             `/api/v1/session` first: everything but `health`, `session` and this description then \
             needs its cookie. Nothing here needs the internet."

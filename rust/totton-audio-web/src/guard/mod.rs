@@ -49,10 +49,7 @@ use log_pace::LogPace;
 use pace::Pace;
 use password::Password;
 
-/// Where the API is.
-const API: &str = "/api/v1/";
-
-/// What a browser without a session may ask for below [`API`].
+/// What may be asked for without a session, besides the page's own files.
 const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/session", "/api/v1/openapi.json"];
 
 /// The page loads nothing from elsewhere and runs no inline script.
@@ -140,17 +137,20 @@ fn check(
     description: &Description,
 ) -> Result<Pass, Problem> {
     let host = host::check(request, &gate.hosts)?;
-    let (headers, method, path) = (request.headers(), request.method(), request.path());
+    let (headers, method) = (request.headers(), request.method());
+    // As the router reads it: `/%61pi` is `/api` there.
+    let path = request.match_info().as_str();
     origin::check(headers, host, method, path)?;
     let session = gate.password.session(headers);
     let left = session.as_ref().map(|(_, left)| *left);
     let caller = Caller::of(headers, session.map(|(digest, _)| digest));
-    let api = path.starts_with(API);
-    if api && caller == Caller::Stranger && Caller::is_browser(headers) {
+    // Not "below /api": what is not known to be open is closed.
+    let open = page::has(path);
+    if !open && caller == Caller::Stranger && Caller::is_browser(headers) {
         return Err(origin::page_needed());
     }
     let changes = !matches!(*method, Method::GET | Method::HEAD);
-    if let Some(peer) = request.peer_addr().filter(|_| changes || !page::has(path)) {
+    if let Some(peer) = request.peer_addr().filter(|_| changes || !open) {
         gate.pace.count(&caller, peer.ip(), changes, Instant::now())?;
     }
     if changes {
@@ -159,7 +159,7 @@ fn check(
         }
         check_content_type(headers)?;
     }
-    if !api || OPEN.contains(&path) || !gate.password.is_set() {
+    if open || OPEN.contains(&path) || !gate.password.is_set() {
         return Ok(Pass::For(Duration::MAX, caller));
     }
     let left = left.ok_or_else(password::needed)?;

@@ -63,6 +63,10 @@ fn cross_site_requests_are_refused_and_cost_the_owner_nothing() {
             assert_problem(&response, 403, kind);
         }
     }
+    // The router reads escapes; the gate must, too.
+    for path in ["/%61pi/v1/settings", "/api/%761/settings", "/api/v1/%73ettings"] {
+        assert_problem(&get(&bench, path, &[BROWSER]), 403, "page-needed");
+    }
     assert_eq!(double.shared.lock().unwrap().commands, [], "one of them reached the daemon");
     assert_owner_is_served(&bench);
 }

@@ -91,6 +91,50 @@ fn with_a_password_nothing_is_open_but_the_way_in() {
 }
 
 #[test]
+fn no_other_spelling_of_a_path_is_open() {
+    let (bench, double) = Bench::with_daemon("");
+    let description = bench.get("/api/v1/openapi.json").json();
+    assert_eq!(bench.order("PUT /api/v1/password", r#"{"new":"correct horse"}"#).status, 200);
+    let commands = double.shared.lock().unwrap().commands.len();
+    let open = ["/api/v1/health", "/api/v1/session", "/api/v1/openapi.json"];
+    let encoded = |path: &str, place: usize| {
+        let letter = path.as_bytes()[place];
+        format!("{}%{letter:02x}{}", &path[..place], &path[place + 1..])
+    };
+    let mut asked = 0;
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        if open.contains(&path.as_str()) {
+            continue;
+        }
+        // One letter of each part; a parameter is a part, too.
+        let path = path.replace(['{', '}'], "");
+        let places = path.match_indices('/').map(|(place, _)| place + 1);
+        for spelling in places.map(|place| encoded(&path, place)).chain([
+            path.replacen("/api/v1", "/%61%70%69/%76%31", 1),
+            path.to_uppercase(),
+            format!("/{path}"),
+            format!("/x/..{path}"),
+            format!("{path}/"),
+            format!("{path}?x"),
+        ]) {
+            for method in methods.as_object().unwrap().keys() {
+                let line = format!("{} {spelling}", method.to_uppercase());
+                let json = "Content-Type: application/json";
+                let mut told = request(bench.address, &line, &["Host: localhost", json], "{}");
+                while told.status == 429 {
+                    std::thread::sleep(Duration::from_millis(100));
+                    told = request(bench.address, &line, &["Host: localhost", json], "{}");
+                }
+                assert!(matches!(told.status, 401 | 404 | 405), "{line}: {}", told.status);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 300, "{asked}");
+    assert_eq!(double.shared.lock().unwrap().commands.len(), commands);
+}
+
+#[test]
 fn a_flood_is_refused_and_others_are_served() {
     let (bench, double) = Bench::with_daemon("");
     let mut answers = std::collections::BTreeMap::<u16, u32>::new();

@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
-use super::{Filter, Header, MAX_TAPS};
+use super::{Filter, Header, MAX_TAPS, check_shape};
 use crate::Error;
 
 /// The first eight bytes of a filter file.
@@ -29,6 +29,9 @@ pub const VERSION: u32 = 1;
 const FIXED_BYTES: usize = 24;
 const CHECKSUM_BYTES: usize = 4;
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// Taps that are checked at once: whole numbers of 8 bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Opens a regular file: to open a pipe is to wait for its writer.
 fn open(path: &Path) -> std::io::Result<File> {
@@ -72,6 +75,52 @@ impl Filter {
         file.take((FIXED_BYTES + MAX_HEADER_BYTES) as u64).read_to_end(&mut bytes).map_err(io)?;
         let (taps_at, taps_end) = extent(&bytes, length, path)?;
         Ok((header(&bytes, taps_at, path)?, (taps_end - taps_at) / 8))
+    }
+
+    /// Checks a filter file as [`Filter::load`] does, without keeping its taps: in constant memory,
+    /// whatever the file claims. `file` is read from where it stands; `path` is for the errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::load`].
+    pub fn check(file: &mut File, path: &Path) -> Result<(Header, usize), Error> {
+        let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
+        let length = file.metadata().map_err(io)?.len();
+        let mut begin = Vec::new();
+        file.take(FIXED_BYTES as u64).read_to_end(&mut begin).map_err(io)?;
+        let (taps_at, taps_end) = extent(&begin, length, path)?;
+        file.take((taps_at - FIXED_BYTES) as u64).read_to_end(&mut begin).map_err(io)?;
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&begin);
+        // A file that became shorter meanwhile is an error of reading.
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let (mut sum, mut not_finite, mut at) = (0.0, None, taps_at);
+        while at < taps_end {
+            let bytes = &mut chunk[..CHUNK_BYTES.min(taps_end - at)];
+            file.read_exact(bytes).map_err(io)?;
+            checksum.update(bytes);
+            for (index, tap) in bytes.as_chunks().0.iter().enumerate() {
+                let tap = f64::from_le_bytes(*tap);
+                if !tap.is_finite() && not_finite.is_none() {
+                    not_finite = Some(Error::Tap { index: (at - taps_at) / 8 + index, value: tap });
+                }
+                sum += tap;
+            }
+            at += bytes.len();
+        }
+        let mut stored = [0; CHECKSUM_BYTES];
+        file.read_exact(&mut stored).map_err(io)?;
+        let (stored, computed) = (u32::from_le_bytes(stored), checksum.finalize());
+        if stored != computed {
+            return Err(Error::Checksum { path: path.to_owned(), stored, computed });
+        }
+        let header = header(&begin, taps_at, path)?;
+        let taps = (taps_end - taps_at) / 8;
+        check_shape(header.input_rate_hz, header.ratio, taps)
+            .and(not_finite.map_or(Ok(()), Err))
+            .map_err(|error| Error::Header { path: path.to_owned(), reason: error.to_string() })?;
+        check_gain(&header, sum / f64::from(header.ratio), path)?;
+        Ok((header, taps))
     }
 
     /// Writes a filter file. The file appears under its name only when it is whole.
@@ -185,15 +234,23 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Filter, Error> {
         .step_by(8)
         .map(|offset| f64::from_bits(u64_at(bytes, offset)))
         .collect();
+    let stated = header.clone();
     let filter = Filter::new(header.input_rate_hz, header.ratio, header.phase, header.origin, taps)
         .map_err(|error| header_error(error.to_string()))?;
-    let (stated, measured) = (header.dc_gain, filter.header.dc_gain);
-    if (stated - measured).abs() > 1e-9 * (1.0 + measured.abs()) {
-        return Err(header_error(format!(
-            "states a gain of {stated} at 0 Hz, the taps {measured}"
-        )));
-    }
+    check_gain(&stated, filter.header.dc_gain, path)?;
     Ok(filter)
+}
+
+/// What the header states of the gain at 0 Hz is what the taps have, and that is a number: taps
+/// may be finite and their sum not.
+fn check_gain(stated: &Header, measured: f64, path: &Path) -> Result<(), Error> {
+    let stated = stated.dc_gain;
+    let same = (stated - measured).abs() <= 1e-9 * (1.0 + measured.abs());
+    if same && measured.is_finite() {
+        return Ok(());
+    }
+    let reason = format!("states a gain of {stated} at 0 Hz, the taps {measured}");
+    Err(Error::Header { path: path.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -289,6 +346,60 @@ mod tests {
         changed[end..].copy_from_slice(&checksum.to_le_bytes());
         let error = parse(&changed, &file()).unwrap_err().to_string();
         assert!(error.contains("ratiq"), "{error}");
+    }
+
+    #[test]
+    fn checking_says_the_same_as_loading() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.filter");
+        let both = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let checked = Filter::check(&mut File::open(&path).unwrap(), &path);
+            let loaded = Filter::load(&path);
+            let loaded = loaded.map(|filter| (filter.header().clone(), filter.taps().len()));
+            match (checked, loaded) {
+                (Ok(checked), Ok(loaded)) => assert_eq!(checked, loaded),
+                (Err(checked), Err(loaded)) => assert_eq!(checked.to_string(), loaded.to_string()),
+                (checked, loaded) => panic!("{checked:?} and {loaded:?}"),
+            }
+        };
+        // More taps than fit into a chunk.
+        let taps: Vec<f64> = (0..20_000).map(|n| f64::from(n).sin()).collect();
+        let origin = Origin::Imported { source: "x".into() };
+        let long = Filter::new(48_000, 16, Phase::Unknown, origin, taps).unwrap();
+        both(&long.to_bytes(&path).unwrap());
+        let bytes = filter().to_bytes(&path).unwrap();
+        let sealed = |mut bytes: Vec<u8>| {
+            let end = bytes.len() - 4;
+            let checksum = crc32fast::hash(&bytes[..end]);
+            bytes[end..].copy_from_slice(&checksum.to_le_bytes());
+            bytes
+        };
+        for end in 0..bytes.len() {
+            both(&bytes[..end]);
+        }
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x55;
+            both(&changed);
+            both(&sealed(changed));
+        }
+        let last = bytes.len() - 12;
+        for tap in [f64::NAN, f64::INFINITY] {
+            let mut changed = bytes.clone();
+            changed[last..last + 8].copy_from_slice(&tap.to_le_bytes());
+            both(&sealed(changed));
+        }
+    }
+
+    #[test]
+    fn taps_whose_sum_is_no_number_are_refused() {
+        let origin = Origin::Imported { source: "x".into() };
+        let mut loud =
+            Filter::new(44_100, 1, Phase::Unknown, origin, vec![f64::MAX, f64::MAX]).unwrap();
+        loud.header.dc_gain = 1.0;
+        let error = parse(&loud.to_bytes(&file()).unwrap(), &file()).unwrap_err().to_string();
+        assert!(error.contains("the taps inf"), "{error}");
     }
 
     #[test]

@@ -1,19 +1,16 @@
 //! The database in memory, linked and searched.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
+use crate::builder::Builder;
 use crate::error::Error;
-use crate::record::{Band, Entry, Record, Shape};
-
-/// The most bytes of a database when unpacked: OPRA has about 20 MB.
-pub const LARGEST: u64 = 256 * 1024 * 1024;
+use crate::lines::Lines;
+use crate::record::{Band, Record, Shape};
 
 /// A headphone with its equalisers.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +26,7 @@ pub struct Product {
     /// Its equalisers; at least one.
     pub curves: Vec<Curve>,
     /// Lower-case words of maker and name, for the search.
-    words: String,
+    pub(crate) words: String,
 }
 
 /// One equaliser.
@@ -52,83 +49,41 @@ pub struct Curve {
 /// All headphones that have an equaliser.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Database {
-    products: Vec<Product>,
+    pub(crate) products: Vec<Product>,
 }
 
 impl Database {
-    /// Reads `database_v1.jsonl` as OPRA distributes it, plain or gzipped.
+    /// Reads `database_v1.jsonl` as OPRA distributes it, plain or gzipped, line by line and within
+    /// [`limits`](crate::limits).
     ///
     /// # Errors
-    /// When it cannot be read, a line is not understood, or nothing is in it.
+    /// When it cannot be read, a line is not understood or exceeds a limit, or nothing is in it.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::Io { path: path.to_owned(), action: "read", source };
-        let mut file = BufReader::new(File::open(path).map_err(io)?);
-        let gzipped = file.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-        let content: Box<dyn Read> =
-            if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-        let mut lines = BufReader::new(content.take(LARGEST));
-        let (mut records, mut number, mut total) = (Vec::new(), 0, 0);
-        let mut line = String::new();
-        loop {
-            line.clear();
-            let bytes = lines.read_line(&mut line).map_err(io)?;
-            if bytes == 0 {
-                break;
-            }
-            (number, total) = (number + 1, total + bytes as u64);
-            if total >= LARGEST {
-                return Err(Error::TooLarge { path: path.to_owned(), limit: LARGEST });
-            }
-            if !line.trim().is_empty() {
-                records.push(serde_json::from_str(&line).map_err(|error| Error::Line {
-                    path: path.to_owned(),
-                    line: number,
-                    reason: error.to_string(),
-                })?);
-            }
+        let file = File::open(path).map_err(|source| Error::Io {
+            path: path.to_owned(),
+            action: "read",
+            source,
+        })?;
+        Self::read(file, path)
+    }
+
+    /// The same from an open file; `path` is for the errors.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn read(file: impl Read, path: &Path) -> Result<Self, Error> {
+        let mut lines = Lines::new(file, path)?;
+        let mut builder = Builder::default();
+        while let Some(line) = lines.next_line()? {
+            let record = serde_json::from_slice(line).map_err(|error| error.to_string());
+            record.and_then(|record| builder.add(record)).map_err(|reason| lines.fault(reason))?;
         }
-        let database = Self::from_records(records);
+        let entry = |reason| Error::Entry { path: path.to_owned(), reason };
+        let database = builder.finish().map_err(entry)?;
         if database.products.is_empty() {
             return Err(Error::Empty { path: path.to_owned() });
         }
         Ok(database)
-    }
-
-    /// Links the records: curves to products to vendors. What has no partner, and
-    /// what is no parametric equaliser, is left out.
-    pub fn from_records(records: Vec<Record>) -> Self {
-        let (mut vendors, mut curves) = (HashMap::new(), HashMap::<String, Vec<Curve>>::new());
-        let mut infos = Vec::new();
-        for Record { id, entry } in records {
-            match entry {
-                Entry::Vendor(vendor) => {
-                    vendors.insert(id, vendor.name);
-                }
-                Entry::Product(info) => infos.push((id, info)),
-                Entry::Eq(eq) if eq.kind == "parametric_eq" => {
-                    curves.entry(eq.product_id).or_default().push(Curve {
-                        id,
-                        author: eq.author,
-                        details: eq.details.unwrap_or_default(),
-                        link: eq.link,
-                        gain_db: eq.parameters.gain_db,
-                        bands: eq.parameters.bands,
-                    });
-                }
-                Entry::Eq(_) => {}
-            }
-        }
-        let mut products: Vec<_> = infos
-            .into_iter()
-            .filter_map(|(id, info)| {
-                let vendor = vendors.get(&info.vendor_id)?.clone();
-                let curves = curves.remove(&id)?;
-                let words = normal(&format!("{vendor} {}", info.name));
-                Some(Product { id, vendor, name: info.name, form: info.subtype, curves, words })
-            })
-            .collect();
-        products.sort_by(|a, b| a.words.cmp(&b.words));
-        Self { products }
     }
 
     /// All headphones, by maker and name.
@@ -190,7 +145,7 @@ fn rank(product: &Product, wanted: &[&str], squeezed: &str) -> Option<u8> {
 }
 
 /// Lower-case words of letters and digits with one space between.
-fn normal(text: &str) -> String {
+pub(crate) fn normal(text: &str) -> String {
     let mut words = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_alphanumeric() {

@@ -17,6 +17,6 @@ pub enum Error {
     NotARepository { path: PathBuf },
     #[error("{} has no equaliser in it", path.display())]
     Empty { path: PathBuf },
-    #[error("{} is larger than {limit} bytes when unpacked", path.display())]
-    TooLarge { path: PathBuf, limit: u64 },
+    #[error("{}, line {line}: up to here it has more than {limit} bytes when unpacked", path.display())]
+    TooLarge { path: PathBuf, line: usize, limit: u64 },
 }

@@ -8,11 +8,16 @@
 //!
 //! - [`record`]: one line of OPRA's `database_v1.jsonl`
 //! - [`repository`]: reads OPRA's folders (`database/vendors/…`) into such lines
-//! - [`database`]: the lines in memory, linked and searched
+//! - [`lines`]: the lines of such a file, plain or gzipped; [`limits`]: how many of what
+//! - [`builder`]: the records put together
+//! - [`database`]: the records in memory, linked and searched
 //! - [`error`]: what can be wrong with them
 
+pub mod builder;
 pub mod database;
 pub mod error;
+pub mod limits;
+pub mod lines;
 pub mod record;
 pub mod repository;
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use totton_headphones::{Database, Error, database, repository};
+use totton_headphones::{Database, Error, database, limits, repository};
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sample")
@@ -86,7 +86,7 @@ fn what_is_no_database_is_refused_with_the_place() {
         (b"\n{\"type\":\"vendor\",\"id\":\"v\",\"data\":{\"name\":1}}\n", "line 2"),
         (b"", "no equaliser"),
         (b"\x1f\x8bnot gzip", "cannot read"),
-        (b"\xff\xfe\n", "cannot read"),
+        (b"\xff\xfe\n", "line 1"),
     ] {
         std::fs::write(&path, content).unwrap();
         let text = Database::load(&path).unwrap_err().to_string();
@@ -94,4 +94,69 @@ fn what_is_no_database_is_refused_with_the_place() {
     }
     let error = repository::read(folder.path()).unwrap_err();
     assert!(matches!(error, Error::NotARepository { .. }), "{error}");
+}
+
+/// A line with an equaliser.
+fn curve(id: usize, author: &str, bands: usize) -> String {
+    curve_of("v::p", id, author, bands)
+}
+
+fn curve_of(product: &str, id: usize, author: &str, bands: usize) -> String {
+    let bands = vec![r#"{"type":"peak_dip","frequency":1,"q":1}"#; bands].join(",");
+    format!(
+        "{{\"type\":\"eq\",\"id\":\"v:p::{id}\",\"data\":{{\"author\":\"{author}\",\
+         \"type\":\"parametric_eq\",\"product_id\":\"{product}\",\
+         \"parameters\":{{\"gain_db\":0,\"bands\":[{bands}]}}}}}}\n"
+    )
+}
+
+const HEAD: &str = "{\"type\":\"vendor\",\"id\":\"v\",\"data\":{\"name\":\"V\"}}\n\
+    {\"type\":\"product\",\"id\":\"v::p\",\"data\":{\"name\":\"P\",\"vendor_id\":\"v\"}}\n";
+
+#[test]
+fn what_exceeds_a_limit_is_refused_with_the_line() {
+    let read = |text: String| Database::read(text.as_bytes(), Path::new("x"));
+    let at_most = curve(1, &"a".repeat(limits::NAME_BYTES), limits::BANDS);
+    assert_eq!(read(format!("{HEAD}{at_most}")).unwrap().curves(), 1);
+    let vendor =
+        |n: usize| format!("{{\"type\":\"vendor\",\"id\":\"{n}\",\"data\":{{\"name\":\"\"}}}}\n");
+    for (text, said) in [
+        (curve(1, &"a".repeat(limits::NAME_BYTES + 1), 1), "line 3: its author has 513 bytes"),
+        (
+            curve(1, "a", 1).repeat(limits::CURVES_OF_ONE + 1),
+            "line 203: there are more than 200 equalisers of one headphone",
+        ),
+        (curve(1, "a", limits::BANDS + 1), "line 3: there are more than 100 bands"),
+        (" ".repeat(limits::LINE_BYTES) + "\n", "line 3: it is longer than 65536 bytes"),
+        (
+            (0..=limits::VENDORS).map(vendor).collect(),
+            "line 10002: there are more than 10000 vendors",
+        ),
+        (
+            " \n".repeat(limits::PLAIN_BYTES as usize / 2 + 1),
+            "more than 67108864 bytes when unpacked",
+        ),
+    ] {
+        let error = read(format!("{HEAD}{text}")).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn what_takes_too_much_memory_is_refused_before_it_does() {
+    // Of as many headphones as it needs, and far too long: what is refused is not read to its end.
+    let endless = (0..10_000_000_usize)
+        .flat_map(|n| curve_of(&format!("v::{}", n / 100), n, "a", limits::BANDS).into_bytes());
+    struct Bytes<I>(I);
+    impl<I: Iterator<Item = u8>> std::io::Read for Bytes<I> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let mut count = 0;
+            for (place, byte) in buffer.iter_mut().zip(&mut self.0) {
+                (*place, count) = (byte, count + 1);
+            }
+            Ok(count)
+        }
+    }
+    let error = Database::read(Bytes(endless), Path::new("x")).unwrap_err().to_string();
+    assert!(error.contains("the database takes more than 50331648 bytes"), "{error}");
 }

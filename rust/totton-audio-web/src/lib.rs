@@ -20,6 +20,7 @@
 //! - [`equaliser`], [`plot`]: equaliser profiles; what a filter does, in points
 //! - [`store`]: what the user keeps, in the data folder
 //! - [`problem`]: errors as `application/problem+json`
+//! - [`redact`]: takes serial numbers out of texts that are given away
 //! - [`page`]: the page's files, inside the binary
 //! - [`logging`]: log lines as journald reads them
 //! - [`error`]: why the service cannot start
@@ -39,6 +40,7 @@ pub mod openapi;
 pub mod page;
 pub mod plot;
 pub mod problem;
+pub mod redact;
 pub mod serve;
 pub mod server;
 pub mod settings;

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, get, web};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use totton_protocol::Command;
+use totton_protocol::{Answer, Command};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{backup, logs::Readers, system};
@@ -15,6 +15,7 @@ use crate::daemon::Daemon;
 use crate::device::journal::{Level, Source, Wanted};
 use crate::device::updater::Updater;
 use crate::problem::Problem;
+use crate::redact::Serials;
 use crate::settings::Settings;
 use crate::store::{Store, waiting};
 
@@ -39,7 +40,9 @@ async fn get_diagnostics(
     let _place = readers.place()?;
     let mut files = vec![("README.txt", about())];
     files.push(("status.json", told(daemon.ask(Command::Status).await)));
-    files.push(("dacs.json", told(daemon.ask(Command::Dacs).await)));
+    let dacs = daemon.ask(Command::Dacs).await;
+    let serials = serials(&dacs);
+    files.push(("dacs.json", told(dacs)));
     files.push(("filters.json", told(daemon.ask(Command::Filters).await)));
     files.push(("backup.json", told(backup::collect(&daemon, store).await)));
     for (name, source, level) in [
@@ -65,6 +68,10 @@ async fn get_diagnostics(
                 std::fs::read(path).unwrap_or_else(|error| format!("{path}: {error}\n").into());
             files.push((name, text));
         }
+        // The box's own serial number is in some of them, too, on some boards.
+        for (_, content) in &mut files {
+            *content = serials.without(&String::from_utf8_lossy(content)).into_bytes();
+        }
         pack(&files).map_err(|error| Problem::failed(format!("the archive: {error}")))
     })
     .await?;
@@ -77,6 +84,14 @@ async fn get_diagnostics(
         .body(archive))
 }
 
+/// The serial numbers in the names of the DACs.
+fn serials(dacs: &Result<Answer, Problem>) -> Serials {
+    match dacs {
+        Ok(Answer::Dacs { dacs }) => Serials::of(dacs.iter().map(|dac| dac.name.as_str())),
+        _ => Serials::default(),
+    }
+}
+
 fn about() -> Vec<u8> {
     format!(
         "Diagnostics of a Totton Audio box, version {VERSION}.\n\n\
@@ -84,6 +99,7 @@ fn about() -> Vec<u8> {
          backup.json                           settings, presets, equalisers\n\
          system.json                           services, boot, board\n\
          journal-*.txt                         the newest 2000 entries each\n\n\
+         Serial numbers of the DACs and of the box are taken out.\n\
          Look through it before you give it away: presets and equalisers have the names\n\
          that you gave them.\n"
     )

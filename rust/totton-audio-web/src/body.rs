@@ -1,6 +1,5 @@
 //! Request bodies, limited in size and time: JSON, and files that are uploaded.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
@@ -10,8 +9,10 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 
 use crate::problem::Problem;
+use crate::store::{PartialFile, Store, waiting};
 
 /// A JSON body must be here after so long; one that trickles in holds a connection.
 const ARRIVAL: Duration = Duration::from_secs(5);
@@ -22,6 +23,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Bytes per second that an upload keeps on average after its first seconds:
 /// well below any USB link, well above one that only holds the connection.
 const SLOWEST: u64 = 16 * 1024;
+
+/// Bytes of an upload that are written at once; before each, the room on the disk is looked at.
+const GATHERED: usize = 1024 * 1024;
 
 /// The largest JSON body, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -136,30 +140,140 @@ impl Upload {
         }
     }
 
-    /// Writes the whole body to `file`, at most `limit` bytes; how many there were.
+    /// Writes the whole body to a file of its own, at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`piece`](Self::piece); 413 when it is larger, 408 when it trickles,
-    /// 500 when the file cannot be written.
-    pub async fn write_to(mut self, file: &mut std::fs::File, limit: u64) -> Result<u64, Problem> {
-        if self.announced > limit {
+    /// As [`piece`](Self::piece); 413 when it is larger, 408 when it trickles, 503 or 507 when
+    /// there is no room for it, 500 when the file cannot be written.
+    pub async fn store(mut self, store: &Store, limit: u64) -> Result<PartialFile, Problem> {
+        let mut arrival = Arrival::new(self.announced, limit)?;
+        match self.write(store.clone(), &mut arrival).await {
+            Err(problem) if problem.kind() == "storage-full" || problem.kind() == "busy" => {
+                self.drain(&mut arrival).await;
+                Err(problem)
+            }
+            written => written,
+        }
+    }
+
+    async fn write(&mut self, store: Store, arrival: &mut Arrival) -> Result<PartialFile, Problem> {
+        let announced = self.announced;
+        let mut part = waiting(move || store.upload(announced)).await?;
+        let mut gathered = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            arrival.count(piece.len())?;
+            gathered.extend_from_slice(&piece);
+            if gathered.len() >= GATHERED {
+                let bytes = std::mem::take(&mut gathered);
+                part = waiting(move || part.append(&bytes).map(|()| part)).await?;
+            }
+        }
+        waiting(move || part.append(&gathered).map(|()| part)).await
+    }
+
+    /// Reads on for a moment after a refusal: a browser that cannot send it all does not see the
+    /// answer with the reason.
+    async fn drain(&mut self, arrival: &mut Arrival) {
+        let drained = async {
+            while let Ok(Some(piece)) = self.piece().await {
+                if arrival.count(piece.len()).is_err() {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PAUSE, drained).await;
+    }
+
+    /// Gives the body, at most `limit` bytes, to `work` while it arrives, on a thread that may
+    /// wait.
+    ///
+    /// # Errors
+    /// Those of `work`; as [`piece`](Self::piece); 413 when it is larger, 408 when it trickles.
+    pub async fn through<T: Send + 'static>(
+        mut self,
+        limit: u64,
+        work: impl FnOnce(PieceReader) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let mut arrival = Arrival::new(self.announced, limit)?;
+        let (pieces, receiver) = mpsc::channel(PIECES);
+        let reader = PieceReader { receiver, piece: Bytes::new(), whole: false };
+        let working = actix_web::rt::task::spawn_blocking(move || work(reader));
+        let arriving = async {
+            let mut taken = true;
+            while let Some(piece) = self.piece().await? {
+                arrival.count(piece.len())?;
+                // When it has been refused already, the rest is read all the same: see `drain`.
+                taken = taken && pieces.send(Some(piece)).await.is_ok();
+            }
+            let _ = pieces.send(None).await;
+            Ok(())
+        };
+        let arrived: Result<(), Problem> = arriving.await;
+        drop(pieces);
+        let worked = working.await.map_err(Problem::stopping)?;
+        arrived.and(worked)
+    }
+}
+
+/// Pieces of an upload that wait for the thread that reads them.
+const PIECES: usize = 16;
+
+/// An upload as it arrives, for a thread that may wait.
+pub struct PieceReader {
+    receiver: mpsc::Receiver<Option<Bytes>>,
+    piece: Bytes,
+    whole: bool,
+}
+
+impl std::io::Read for PieceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.piece.is_empty() && !self.whole {
+            match self.receiver.blocking_recv() {
+                Some(Some(piece)) => self.piece = piece,
+                Some(None) => self.whole = true,
+                None => return Err(std::io::Error::other("the upload broke off")),
+            }
+        }
+        let count = self.piece.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.piece.split_to(count));
+        Ok(count)
+    }
+}
+
+/// How much of an upload is here, and whether it comes fast enough.
+pub struct Arrival {
+    start: Instant,
+    limit: u64,
+    total: u64,
+}
+
+impl Arrival {
+    /// Nothing is here yet.
+    ///
+    /// # Errors
+    /// 413 when more than `limit` bytes are announced.
+    pub fn new(announced: u64, limit: u64) -> Result<Self, Problem> {
+        if announced > limit {
             return Err(too_large(limit));
         }
-        let (start, mut total) = (Instant::now(), 0);
-        while let Some(piece) = self.piece().await? {
-            total += piece.len() as u64;
-            if total > limit {
-                return Err(too_large(limit));
-            }
-            let spent = start.elapsed().saturating_sub(PAUSE).as_secs();
-            if total < spent * SLOWEST {
-                return Err(too_slow(format!("{total} bytes in {} s", spent + PAUSE.as_secs())));
-            }
-            file.write_all(&piece).map_err(|error| {
-                Problem::failed(format!("the upload cannot be written: {error}"))
-            })?;
+        Ok(Self { start: Instant::now(), limit, total: 0 })
+    }
+
+    /// Counts a piece.
+    ///
+    /// # Errors
+    /// 413 when there are more than the limit, 408 when they trickle.
+    pub fn count(&mut self, bytes: usize) -> Result<(), Problem> {
+        self.total += bytes as u64;
+        if self.total > self.limit {
+            return Err(too_large(self.limit));
         }
-        Ok(total)
+        let spent = self.start.elapsed().saturating_sub(PAUSE).as_secs();
+        if self.total < spent * SLOWEST {
+            let total = self.total;
+            return Err(too_slow(format!("{total} bytes in {} s", spent + PAUSE.as_secs())));
+        }
+        Ok(())
     }
 }
 

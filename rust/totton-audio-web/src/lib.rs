@@ -18,6 +18,8 @@
 //! - [`feed`]: listens to the audio daemon
 //! - [`device`]: services, board, journal, power, updater
 //! - [`equaliser`], [`plot`]: equaliser profiles; what a filter does, in points
+//! - [`backup`]: what a backup is, and what of a stranger's is put in place
+//! - [`filter_file`]: filter files that came from outside
 //! - [`store`]: what the user keeps, in the data folder
 //! - [`problem`]: errors as `application/problem+json`
 //! - [`redact`]: takes serial numbers out of texts that are given away
@@ -26,6 +28,7 @@
 //! - [`error`]: why the service cannot start
 
 pub mod api;
+pub mod backup;
 pub mod body;
 pub mod daemon;
 pub mod device;
@@ -33,6 +36,7 @@ pub mod equaliser;
 pub mod error;
 pub mod events;
 pub mod feed;
+pub mod filter_file;
 pub mod guard;
 pub mod listen;
 pub mod logging;

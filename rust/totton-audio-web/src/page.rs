@@ -31,6 +31,7 @@ const FILES: &[(&str, &[u8], &str)] = &[
     file!("/icon.svg", "icon.svg", SVG),
     file!("/api.js", "api.js", JAVASCRIPT),
     file!("/app.js", "app.js", JAVASCRIPT),
+    file!("/backup.js", "backup.js", JAVASCRIPT),
     file!("/bands.js", "bands.js", JAVASCRIPT),
     file!("/description.js", "description.js", JAVASCRIPT),
     file!("/dom.js", "dom.js", JAVASCRIPT),

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 
+use crate::api::backup::Desk;
 use crate::api::equaliser::Turn;
 use crate::api::headphones::Headphones;
 use crate::api::logs::Readers;
@@ -35,6 +36,10 @@ use crate::{api, feed, serve};
 
 /// Threads that serve an interface; the work is light, and the cores are the audio's.
 const WORKERS: usize = 2;
+
+/// Threads of one worker that may wait for the disk, the daemon or a program. A request that finds
+/// none waits for its turn: each has a stack and an arena of its own, and memory is limited.
+const WAITING_THREADS: usize = 16;
 
 /// Connections of one worker; a few browsers need a handful each.
 const CONNECTIONS: usize = 256;
@@ -66,7 +71,8 @@ impl Service {
         let (closing, closed) = watch::channel(false);
         let events = feed::start(settings)?;
         let failed = |reason: String| Error::Start { reason };
-        let store = Store::new(settings.data_folder());
+        let store = Store::with_limits(settings.data_folder(), settings.limits());
+        store.clear_leftovers();
         let password =
             Password::load(&store).map_err(|problem| failed(problem.detail().to_owned()))?;
         let open = |place: Place| {
@@ -90,6 +96,7 @@ impl Service {
         let headphones = web::Data::new(Headphones::new(&store));
         let (plots, turn) = (web::Data::new(Plots::default()), web::Data::new(Turn::default()));
         let update = web::Data::new(Update::new(settings));
+        let desk = web::Data::new(Desk::default());
         let page = web::Data::new(Page::new().map_err(|error| failed(error.to_string()))?);
         let description =
             web::Data::new(Description::new().map_err(|error| failed(error.to_string()))?);
@@ -105,6 +112,7 @@ impl Service {
                 .app_data(headphones.clone())
                 .app_data(plots.clone())
                 .app_data(turn.clone())
+                .app_data(desk.clone())
                 .app_data(update.clone())
                 .app_data(spectra.clone())
                 .app_data(page.clone())
@@ -128,6 +136,7 @@ impl Service {
         let start = move |listeners: Vec<TcpListener>| {
             let mut server = HttpServer::new(app.clone())
                 .workers(WORKERS)
+                .worker_max_blocking_threads(WAITING_THREADS)
                 .max_connections(CONNECTIONS)
                 .client_request_timeout(HEADERS)
                 .shutdown_timeout(GRACE_SECONDS)

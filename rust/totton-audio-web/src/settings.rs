@@ -17,6 +17,7 @@ use totton_protocol::endpoint;
 
 use crate::error::Error;
 use crate::listen::{Interface, Place};
+use crate::store::Limits;
 pub use overrides::Overrides;
 
 /// What the service runs with.
@@ -31,6 +32,7 @@ pub struct Settings {
     max_event_streams: usize,
     data_folder: PathBuf,
     max_upload_bytes: u64,
+    limits: Limits,
     power_sockets: PathBuf,
     updater_sockets: PathBuf,
     control: String,
@@ -54,6 +56,7 @@ impl Default for Settings {
             max_event_streams: 64,
             data_folder: "/opt/totton_audio/data".into(),
             max_upload_bytes: 256 * 1024 * 1024,
+            limits: Limits::default(),
             power_sockets: "/run/totton-audio-power".into(),
             updater_sockets: "/run/swupdate".into(),
             control: endpoint::CONTROL.to_owned(),
@@ -101,6 +104,13 @@ impl Settings {
         set(&mut self.max_event_streams, file.access.max_event_streams);
         set(&mut self.data_folder, file.storage.folder);
         set(&mut self.max_upload_bytes, file.storage.max_upload_bytes);
+        set(&mut self.limits.documents, file.storage.max_documents);
+        set(&mut self.limits.document_bytes, file.storage.max_document_bytes);
+        set(&mut self.limits.filters, file.storage.max_filters);
+        set(&mut self.limits.filter_bytes, file.storage.max_filter_bytes);
+        set(&mut self.limits.headphones_bytes, file.storage.max_headphones_bytes);
+        set(&mut self.limits.total_bytes, file.storage.max_total_bytes);
+        set(&mut self.limits.free_bytes, file.storage.min_free_bytes);
         set(&mut self.power_sockets, file.system.power_sockets);
         set(&mut self.updater_sockets, file.system.updater_sockets);
         set(&mut self.control, file.daemon.control);
@@ -175,6 +185,11 @@ impl Settings {
     /// The largest filter that may be uploaded, in bytes.
     pub fn max_upload_bytes(&self) -> u64 {
         self.max_upload_bytes
+    }
+
+    /// How much is kept in all, and how much stays free.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// The folder of the sockets on which systemd listens for restart and power off.
@@ -342,6 +357,13 @@ mod tests {
             "access.max_event_streams = 0",
             "storage.folder = \"data\"",
             "storage.max_upload_bytes = 1",
+            "storage.max_documents = 0",
+            "storage.max_document_bytes = 16777217",
+            "storage.max_filters = 0",
+            "storage.max_filter_bytes = 1",
+            "storage.max_headphones_bytes = 67108865",
+            "storage.max_total_bytes = 1",
+            "storage.min_free_bytes = -1",
             "system.power_sockets = \"\"",
             "system.updater_sockets = \"../run\"",
             "daemon.control = \"/run/control.sock\"",

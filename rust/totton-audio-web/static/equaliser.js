@@ -283,11 +283,14 @@ export function equaliserCard() {
     const answer = await get("equalisers").catch(() => null);
     if (!answer) return;
     kept = answer.equalisers;
-    list.replaceChildren(...(kept.length === 0 ? [h("li", { class: "soft" }, t.noProfiles)] : kept.map(({ id, profile: one }) =>
-      h("li", {}, h("span", { class: "grow" }, h("strong", {}, one.name), h("span", { class: "credit", lang: "en" }, one.credit ?? "")),
-        h("button", { type: "button", class: "small", onclick: () => use(copy(one), t.imported(one.name)) }, t.use),
-        h("button", { type: "button", class: "small plain", "aria-label": `${t.remove}: ${one.name}`, onclick: async () => {
-          if (!(await confirm(t.profileRemove(one.name), t.profileRemoveAbout, t.remove))) return;
+    list.replaceChildren(...(kept.length === 0 ? [h("li", { class: "soft" }, t.noProfiles)] : kept.map(({ id, name, credit }) =>
+      h("li", {}, h("span", { class: "grow" }, h("strong", {}, name), h("span", { class: "credit", lang: "en" }, credit ?? "")),
+        h("button", { type: "button", class: "small", onclick: async () => {
+          const answer = await attempt(() => get(`equalisers/${id}`));
+          if (answer) use(answer.profile, t.imported(name));
+        } }, t.use),
+        h("button", { type: "button", class: "small plain", "aria-label": `${t.remove}: ${name}`, onclick: async () => {
+          if (!(await confirm(t.profileRemove(name), t.profileRemoveAbout, t.remove))) return;
           await attempt(() => send("DELETE", `equalisers/${id}`));
           loadKept();
         } }, "×")))));
@@ -342,7 +345,7 @@ export function equaliserCard() {
   }, t.kept));
   const keep = h("button", { type: "button", class: "small", test: "eq-keep-over" }, t.keep);
   keep.addEventListener("click", busy(keep, async () => {
-    const same = kept.find(({ profile: one }) => one.name === profile().name);
+    const same = kept.find(({ name }) => name === profile().name);
     await (same ? send("PUT", `equalisers/${same.id}`, profile()) : send("POST", "equalisers", profile()));
     await loadKept();
   }, t.kept));

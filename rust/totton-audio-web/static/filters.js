@@ -3,7 +3,7 @@
 import { choose, h, s, say } from "/dom.js";
 import { get, send, upload } from "/api.js";
 import * as format from "/format.js";
-import { attempt, confirm, good } from "/notice.js";
+import { attempt, confirm, good, words } from "/notice.js";
 import { Frame } from "/plot.js";
 import { known, on, take } from "/state.js";
 import { texts } from "/texts.js";
@@ -127,9 +127,18 @@ export function filterCard() {
     const chosen = await choose(".filter");
     if (!chosen) return;
     const name = chosen.name.replace(/\.filter$/, "").slice(0, 100) || "filter";
-    const answer = await attempt(() => upload("POST", `filters?name=${encodeURIComponent(name)}`, chosen, (part) => say(status, `${Math.round(part * 100)} %`)));
+    const sent = (replace) => upload("POST", `filters?name=${encodeURIComponent(name)}&replace=${replace}`, chosen, (part) => say(status, `${Math.round(part * 100)} %`));
+    const answer = await attempt(async () => {
+      try {
+        return await sent(false);
+      } catch (problem) {
+        if (words(problem).kind !== "filter-exists") throw problem;
+        say(status, "");
+        return (await confirm(t.filterReplace(name), t.filterReplaceAbout, t.replace)) ? sent(true) : null;
+      }
+    });
     say(status, "");
-    if (answer) good(t.filterUploaded, answer.file);
+    if (answer?.file) good(t.filterUploaded, answer.file);
     load();
   }
 

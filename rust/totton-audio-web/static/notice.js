@@ -69,7 +69,7 @@ export function confirm(title, about, action) {
       "dialog",
       { class: "dialog", "aria-labelledby": "confirm-title", test: "confirm" },
       h("h2", { id: "confirm-title" }, title),
-      h("p", {}, about),
+      typeof about === "string" ? h("p", {}, about) : h("div", { class: "told" }, about),
       h(
         "div",
         { class: "row end" },

@@ -15,9 +15,9 @@ export function presetsCard() {
     if (!answer) return;
     chips.replaceChildren(...(answer.presets.length === 0
       ? [h("li", { class: "soft" }, t.noPresets)]
-      : answer.presets.map(({ id, preset }) => h("li", { class: "chip" },
-        h("button", { type: "button", onclick: () => apply(id, preset.name) }, preset.name),
-        h("button", { type: "button", "aria-label": `${t.remove}: ${preset.name}`, onclick: () => remove(id, preset.name) }, "×")))));
+      : answer.presets.map(({ id, name }) => h("li", { class: "chip" },
+        h("button", { type: "button", onclick: () => apply(id, name) }, name),
+        h("button", { type: "button", "aria-label": `${t.remove}: ${name}`, onclick: () => remove(id, name) }, "×")))));
   }
 
   async function apply(id, name) {

@@ -1,11 +1,12 @@
 // The view System: services, start, board, faults, log; backup, diagnostics, password, power.
 
-import { choose, h, say } from "/dom.js";
-import { address, get, send, upload } from "/api.js";
+import { h, say } from "/dom.js";
+import { address, get, send } from "/api.js";
+import { backupPart } from "/backup.js";
 import * as format from "/format.js";
 import { logCard } from "/logs.js";
 import { attempt, bad, busy, confirm, good } from "/notice.js";
-import { known, on, tell } from "/state.js";
+import { known, on } from "/state.js";
 import { texts } from "/texts.js";
 
 const EVERY_MS = 5000;
@@ -93,22 +94,11 @@ function faultsCard(t) {
 }
 
 function careCard(t) {
-  const restore = h("button", { type: "button", test: "restore" }, t.restoreGet);
-  restore.addEventListener("click", async () => {
-    const file = await choose(".json,application/json");
-    if (!file) return;
-    // How much is in it, before it is asked for; the box checks it again.
-    const { content } = await file.text().then(JSON.parse).catch(() => ({}));
-    const things = content ? Object.keys(content.presets ?? {}).length + Object.keys(content.equalisers ?? {}).length : 0;
-    if (!(await confirm(t.restoreAsk, t.restoreAbout(things), t.apply))) return;
-    if (await attempt(() => upload("PUT", "backup", file), t.restored)) tell("equaliser");
-  });
   return {
     root: card("care", t.care, "half care",
       h("h3", {}, t.diagnostics), h("p", { class: "soft" }, t.diagnosticsAbout),
       h("div", { class: "row" }, h("a", { class: "button", href: address("diagnostics"), download: "totton-audio-diagnostics.tar.gz", test: "diagnostics" }, t.diagnosticsGet)),
-      h("h3", {}, t.backup), h("p", { class: "soft" }, t.backupAbout),
-      h("div", { class: "row" }, h("a", { class: "button", href: address("backup"), download: "totton-audio-backup.json", test: "backup" }, t.backupGet), restore),
+      h("h3", {}, t.backup), backupPart(t),
       h("h3", {}, "API"), h("p", {}, h("a", { href: "/api", test: "api" }, "OpenAPI 3.1"))),
   };
 }

@@ -8,6 +8,8 @@ mod features;
 mod guard;
 mod http;
 mod interfaces;
+mod restore;
+mod storage;
 mod updater;
 
 use std::time::Duration;

@@ -1,133 +1,66 @@
-//! Backup and restore: everything that a user has set, in one checked file.
+//! Backup and restore.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Arc;
 
+use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, put, web};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc};
 use totton_protocol::{Answer, Command, Settings};
-use utoipa::ToSchema;
+use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::equaliser::{KEPT, SIDES, Sides, Turn};
-use super::presets::{PRESETS, Preset};
-use crate::VERSION;
-use crate::body::Upload;
+use super::equaliser::{SIDES, Turn};
+use super::filters::choices;
+use crate::backup::archive::{self, Contents, Look};
+use crate::backup::form::{self, Backup, BackupContent, Parts};
+use crate::backup::plan::{self, Now, Plan};
+use crate::backup::report::{Part, Report, Why};
+use crate::body::{PieceReader, Upload};
 use crate::daemon::{Daemon, unexpected};
-use crate::equaliser::Profile;
-use crate::guard::password::hexadecimal;
+use crate::filter_file::Kept;
 use crate::problem::Problem;
-use crate::store::{Id, Store, waiting};
-
-/// What the file says it is.
-const FORMAT: &str = "totton-audio-backup";
-
-/// The form of the file; raised when an older box would misread it.
-const FORM: u32 = 1;
-
-/// The most bytes of a backup.
-const LARGEST: u64 = 8 * 1024 * 1024;
+use crate::store::{Id, Kind, Store, waiting};
 
 /// The last state before a restore is kept under this name.
 const BEFORE: &str = "before-restore.json";
+
+/// Bytes of an archive that are sent at once, and how many such pieces wait for the browser.
+const PIECE: usize = 256 * 1024;
+const PIECES: usize = 4;
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(get_backup).service(restore);
 }
 
-/// The file.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Backup {
-    /// `totton-audio-backup`.
-    format: String,
-    /// The form of the file: 1.
-    form: u32,
-    /// Version of the box that made it.
-    made_by: String,
-    /// SHA-256 of `content` as JSON without spaces, hexadecimal: a file that was cut short or
-    /// edited by hand is not taken.
-    sha256: String,
-    content: BackupContent,
+/// How many at a time are made and sent, and put in place: each is in memory, and a browser may
+/// take its time to read one.
+pub struct Desk {
+    sending: Arc<Semaphore>,
+    restoring: Semaphore,
 }
 
-/// What the user has set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct BackupContent {
-    settings: Settings,
-    equaliser: Sides,
-    equalisers: BTreeMap<String, Profile>,
-    presets: BTreeMap<String, Preset>,
-}
-
-impl BackupContent {
-    fn digest(&self) -> Result<String, Problem> {
-        let text = serde_json::to_vec(self).map_err(|error| Problem::failed(error.to_string()))?;
-        Ok(hexadecimal(&Sha256::digest(&text)))
-    }
-
-    fn check(&self) -> Result<(), Problem> {
-        self.settings.check().map_err(|error| unusable(&format!("settings: {error}")))?;
-        self.equaliser.check()?;
-        self.equalisers.values().try_for_each(Profile::check)?;
-        self.presets.values().try_for_each(Preset::check)?;
-        let ids = self.equalisers.keys().chain(self.presets.keys());
-        for id in ids {
-            Id::try_from(id.clone()).map_err(|reason| unusable(&reason))?;
-        }
-        Ok(())
+impl Default for Desk {
+    fn default() -> Self {
+        Self { sending: Arc::new(Semaphore::new(2)), restoring: Semaphore::new(1) }
     }
 }
 
-impl Backup {
-    fn of(content: BackupContent) -> Result<Self, Problem> {
-        Ok(Self {
-            format: FORMAT.to_owned(),
-            form: FORM,
-            made_by: VERSION.to_owned(),
-            sha256: content.digest()?,
-            content,
-        })
-    }
-
-    fn read(text: &[u8]) -> Result<BackupContent, Problem> {
-        #[derive(Deserialize)]
-        struct Envelope {
-            format: String,
-            form: u32,
-        }
-        let envelope: Envelope =
-            serde_json::from_slice(text).map_err(|error| unusable(&error.to_string()))?;
-        if envelope.format != FORMAT {
-            return Err(unusable(&format!("its format is {:?}", envelope.format)));
-        }
-        if envelope.form != FORM {
-            return Err(unusable(&format!(
-                "it has form {}, this box reads form {FORM}; update the box",
-                envelope.form
-            )));
-        }
-        let backup: Self =
-            serde_json::from_slice(text).map_err(|error| unusable(&error.to_string()))?;
-        if backup.content.digest()? != backup.sha256 {
-            return Err(unusable("its checksum does not fit its content"));
-        }
-        backup.content.check()?;
-        Ok(backup.content)
-    }
-}
-
-fn unusable(reason: &str) -> Problem {
+fn busy(detail: &str) -> Problem {
     Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "not-a-backup",
-        "The file is no backup that can be used",
-        reason,
-        "Choose a file that this page has made. Nothing was changed.",
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "Other backups are on their way",
+        detail,
+        "Wait until one of them has ended.",
     )
+    .retry_after(std::time::Duration::from_secs(5))
 }
 
 /// Reads what the user has set.
@@ -140,157 +73,263 @@ pub async fn collect(daemon: &Daemon, store: web::Data<Store>) -> Result<Backup,
         answer => return Err(unexpected("settings", answer)),
     };
     waiting(move || {
-        let by_id = |(id, thing): (Id, _)| (id.as_str().to_owned(), thing);
+        fn by_id<T>((id, thing): (Id, T)) -> (String, T) {
+            (id.as_str().to_owned(), thing)
+        }
         Backup::of(BackupContent {
             settings,
             equaliser: store.read(SIDES)?.unwrap_or_default(),
-            equalisers: store.shelf(KEPT).list()?.into_iter().map(by_id).collect(),
-            presets: store
-                .shelf(PRESETS)
-                .list()?
-                .into_iter()
-                .map(|(id, preset)| (id.as_str().to_owned(), preset))
-                .collect(),
+            equalisers: store.shelf(Kind::Equalisers).list()?.into_iter().map(by_id).collect(),
+            presets: store.shelf(Kind::Presets).list()?.into_iter().map(by_id).collect(),
         })
     })
     .await
 }
 
-/// Settings, presets and equalisers in one file.
-#[utoipa::path(tag = "backup", responses((status = 200, body = Backup)))]
+/// What goes into the file.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct What {
+    /// The uploaded filters, too: the file is a tar archive then.
+    #[serde(default)]
+    filters: bool,
+}
+
+/// Settings, presets and equalisers in one file; with the uploaded filters if asked for.
+#[utoipa::path(
+    tag = "backup",
+    params(What),
+    responses((status = 200, description = "A JSON document, or a tar archive with it and the filters",
+        content((Backup = "application/json"), (Vec<u8> = "application/x-tar"))))
+)]
 #[get("/backup")]
 async fn get_backup(
     daemon: web::Data<Daemon>,
     store: web::Data<Store>,
+    desk: web::Data<Desk>,
+    what: web::Query<What>,
 ) -> Result<HttpResponse, Problem> {
-    let backup = collect(&daemon, store).await?;
-    Ok(HttpResponse::Ok()
-        .insert_header((
-            header::CONTENT_DISPOSITION,
-            "attachment; filename=\"totton-audio-backup.json\"",
-        ))
-        .json(backup))
+    let place = Arc::clone(&desk.sending).try_acquire_owned();
+    let place = place.map_err(|_| busy("two are being sent"))?;
+    let backup = collect(&daemon, store.clone()).await?;
+    let document =
+        serde_json::to_vec(&backup).map_err(|error| Problem::failed(error.to_string()))?;
+    drop(backup);
+    let largest = form::largest(store.limits());
+    if document.len() as u64 > largest {
+        // Only where more was kept by an older version, or under larger limits.
+        return Err(Problem::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "storage-full",
+            "There is too much for a backup",
+            format!("{} bytes; a restore takes at most {largest}", document.len()),
+            "Delete presets or equalisers that are not used, then make the backup.",
+        ));
+    }
+    let mut response = HttpResponse::Ok();
+    let name = |end| format!("attachment; filename=\"totton-audio-backup.{end}\"");
+    if !what.filters {
+        response.insert_header((header::CONTENT_DISPOSITION, name("json")));
+        let length = document.len() as u64;
+        let piece = (Some(Ok::<_, std::io::Error>(Bytes::from(document))), place);
+        let stream = futures_util::stream::unfold(piece, |(piece, place)| async {
+            piece.map(|piece| (piece, (None, place)))
+        });
+        let body = SizedStream::new(length, Box::pin(stream));
+        return Ok(response.content_type("application/json").body(body));
+    }
+    let filters = waiting({
+        let store = store.clone();
+        move || archive::filters(&store)
+    })
+    .await?;
+    let length = archive::length(&document, &filters);
+    let (pieces, receiver) = mpsc::channel(PIECES);
+    let folder = store.path(Kind::Filters.folder());
+    actix_web::rt::task::spawn_blocking(move || {
+        let sender = std::io::BufWriter::with_capacity(PIECE, Sender(pieces.clone()));
+        if let Err(error) = archive::write(sender, &document, &folder, &filters) {
+            log::warn!("a backup with filters broke off: {error}");
+            // The browser must not take what it has for the whole.
+            let _ = pieces.blocking_send(Err(error));
+        }
+    });
+    let stream = futures_util::stream::unfold((receiver, place), |(mut receiver, place)| async {
+        receiver.recv().await.map(|piece| (piece, (receiver, place)))
+    });
+    response.insert_header((header::CONTENT_DISPOSITION, name("tar")));
+    Ok(response.content_type("application/x-tar").body(SizedStream::new(length, Box::pin(stream))))
 }
 
-/// What was put in place.
-#[derive(Serialize, ToSchema)]
-struct Restored {
-    presets: usize,
-    equalisers: usize,
+/// Gives what is written to the response.
+struct Sender(mpsc::Sender<Result<Bytes, std::io::Error>>);
+
+impl Write for Sender {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let piece = Ok(Bytes::copy_from_slice(bytes));
+        let gone = |_| std::io::Error::other("the browser has gone");
+        self.0.blocking_send(piece).map(|()| bytes.len()).map_err(gone)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
-/// Puts a backup in place, whole or not at all. What was there before stays in the data folder as
+/// What to do with the file.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct How {
+    /// Only look: tell what would be done, change nothing.
+    #[serde(default)]
+    check: bool,
+}
+
+/// Puts a backup in place: the document or the archive. Each part passes the checks of the API by
+/// itself; what does not is left out and told. The volume never becomes louder than it is. Filters
+/// that are on the box stay. What was there before stays in the data folder as
 /// `before-restore.json`, which is a backup, too.
 #[utoipa::path(
     tag = "backup",
+    params(How),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
-    responses((status = 200, body = Restored))
+    responses((status = 200, body = Report))
 )]
 #[put("/backup")]
 async fn restore(
     daemon: web::Data<Daemon>,
     store: web::Data<Store>,
     turn: web::Data<Turn>,
+    desk: web::Data<Desk>,
+    settings: web::Data<crate::Settings>,
+    how: web::Query<How>,
     upload: Upload,
-) -> Result<web::Json<Restored>, Problem> {
-    let mut part = store.upload()?;
-    upload.write_to(&mut part.file, LARGEST).await?;
-    let text = std::fs::read(part.path())
-        .map_err(|error| Problem::failed(format!("the upload cannot be read: {error}")))?;
-    drop(part);
-    let content = Backup::read(&text)?;
+) -> Result<web::Json<Report>, Problem> {
+    let Ok(_place) = desk.restoring.try_acquire() else {
+        return Err(busy("one is being put in place"));
+    };
+    let (check, largest_filter) = (how.check, settings.max_upload_bytes());
+    let (contents, mut report) = upload
+        .through(Look::largest(&store), {
+            let store = store.clone();
+            move |file: PieceReader| {
+                let look = Look { store: &store, largest_filter, check };
+                let mut report = Report { checked_only: check, ..Report::default() };
+                look.read(file, &mut report).map(|contents| (contents, report))
+            }
+        })
+        .await?;
     let before = collect(&daemon, store.clone()).await?;
+    let mut filters: BTreeSet<_> =
+        choices(&daemon).await?.into_iter().map(|choice| choice.path).collect();
+    let folder = store.path(Kind::Filters.folder());
+    let told = |name: &String| folder.join(name).display().to_string();
+    filters.extend(contents.templates.iter().map(told));
     waiting(move || {
         let _turn = turn.take();
-        store.write(BEFORE, &before)?;
-        // The daemon has the last word: what it refuses changes nothing.
-        daemon.replace_waiting(content.settings.clone())?;
-        let placed = place(&store, &content);
-        if let Err(problem) = placed {
-            let old = before.content;
-            let undone = daemon.replace_waiting(old.settings.clone()).and(place(&store, &old));
-            log::error!("a restore failed: {problem}; put back: {}", undone.is_ok());
-            return Err(problem);
+        let parts = Parts::of(&contents.document)?;
+        let now = Now { content: &before.content, store: &store, filters: &filters };
+        let plan = now.plan(&parts, &mut report)?;
+        if !check {
+            drop(parts);
+            store.write(BEFORE, &before)?;
+            place(&daemon, &store, contents, plan, &before.content.settings, &mut report);
+            log::info!(
+                "a backup was put in place: {} presets, {} equalisers, {} filters; {} left out",
+                report.presets,
+                report.equalisers,
+                report.filters,
+                report.left_out.len()
+            );
         }
-        log::info!("a backup was put in place");
-        Ok(web::Json(Restored {
-            presets: content.presets.len(),
-            equalisers: content.equalisers.len(),
-        }))
+        Ok(web::Json(report))
     })
     .await
 }
 
-fn place(store: &Store, content: &BackupContent) -> Result<(), Problem> {
-    store.write(SIDES, &content.equaliser)?;
-    replace(store, KEPT, &content.equalisers)?;
-    replace(store, PRESETS, &content.presets)
-}
-
-fn replace<T: Serialize + serde::de::DeserializeOwned>(
+/// Carries the plan out. Filters come first, for the settings to find them; documents are removed
+/// last. A power cut in the middle leaves documents that are each whole, old or new, and what was
+/// before in [`BEFORE`].
+fn place(
+    daemon: &Daemon,
     store: &Store,
-    kind: &'static str,
-    wanted: &BTreeMap<String, T>,
-) -> Result<(), Problem> {
-    let shelf = store.shelf(kind);
-    for (id, thing) in wanted {
-        let id = Id::try_from(id.clone()).map_err(|reason| unusable(&reason))?;
-        shelf.put(&id, thing)?;
-    }
-    for (id, _) in shelf.list::<T>()? {
-        if !wanted.contains_key(id.as_str()) {
-            shelf.remove(&id)?;
+    contents: Contents,
+    plan: Plan,
+    now: &Settings,
+    report: &mut Report,
+) {
+    for (name, filter) in contents.filters {
+        match filter.keep(store, &name, false) {
+            Ok(Kept::New | Kept::Same) => {}
+            Ok(Kept::Other) => {
+                report.filters -= 1;
+                let detail = "another filter was uploaded under this name meanwhile";
+                report.leave_out(Part::Filters, &name, Why::OtherFilter, detail);
+            }
+            Err(problem) => {
+                report.filters -= 1;
+                report.leave_out(Part::Filters, &name, Why::NotWritten, problem.detail());
+            }
         }
     }
-    Ok(())
+    let settings = settle(daemon, plan.settings, now, report);
+    report.changes = plan::changes(now, &settings);
+    let sides = plan.sides.map_or(Ok(()), |sides| store.write(SIDES, &sides));
+    if let Err(problem) = sides {
+        report.leave_out(Part::Equaliser, "equaliser", Why::NotWritten, problem.detail());
+    }
+    let (equalisers, presets) = (plan.equalisers, plan.presets);
+    let placed = match equalisers.given {
+        true => store.shelf(Kind::Equalisers).replace_all(&equalisers.wanted, &equalisers.spared),
+        false => Ok(()),
+    };
+    if let Err(problem) = placed {
+        report.equalisers = 0;
+        report.leave_out(Part::Equalisers, "equalisers", Why::NotWritten, problem.detail());
+    }
+    let placed = match presets.given {
+        true => store.shelf(Kind::Presets).replace_all(&presets.wanted, &presets.spared),
+        false => Ok(()),
+    };
+    if let Err(problem) = placed {
+        report.presets = 0;
+        report.leave_out(Part::Presets, "presets", Why::NotWritten, problem.detail());
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Settings that the daemon may refuse, the likeliest first.
+const REFUSABLE: [&[&str]; 5] = [
+    &["filter"],
+    &["equaliser"],
+    &["dac"],
+    &["filter", "equaliser"],
+    &["filter", "equaliser", "dac"],
+];
 
-    fn backup() -> serde_json::Value {
-        let content = BackupContent {
-            settings: Settings::default(),
-            equaliser: Sides::default(),
-            equalisers: BTreeMap::from([("x".into(), Profile::parse("X", "Preamp: -1").unwrap())]),
-            presets: BTreeMap::new(),
-        };
-        serde_json::to_value(Backup::of(content).unwrap()).unwrap()
-    }
-
-    fn refusal(change: impl Fn(&mut serde_json::Value)) -> String {
-        let mut value = backup();
-        change(&mut value);
-        let problem = Backup::read(value.to_string().as_bytes()).unwrap_err();
-        assert_eq!(problem.kind(), "not-a-backup");
-        problem.detail().to_owned()
-    }
-
-    #[test]
-    fn a_backup_is_read_as_it_was_made() {
-        let value = backup();
-        let content = Backup::read(value.to_string().as_bytes()).unwrap();
-        assert_eq!(content.equalisers["x"].preamp_db, -1.0);
-    }
-
-    #[test]
-    fn what_was_changed_cut_short_or_made_by_a_newer_box_is_refused() {
-        assert!(
-            refusal(|v| v["content"]["settings"]["sound"]["gain_db"] = (-3.0).into())
-                .contains("checksum")
-        );
-        assert!(refusal(|v| v["form"] = 2.into()).contains("form 2"));
-        assert!(refusal(|v| v["format"] = "else".into()).contains("else"));
-        let text = backup().to_string();
-        for end in [0, 1, text.len() / 2, text.len() - 1] {
-            assert!(Backup::read(&text.as_bytes()[..end]).is_err());
+/// Tells the daemon the settings. It has the last word: what it refuses stays as it is, and the
+/// rest is tried without it. The settings that are in force then.
+fn settle(daemon: &Daemon, wanted: Settings, now: &Settings, report: &mut Report) -> Settings {
+    let Err(refused) = daemon.replace_waiting(wanted.clone()) else { return wanted };
+    let differs = |key: &&str| plan::member(&wanted, key) != plan::member(now, key);
+    for keys in REFUSABLE {
+        if !keys.iter().all(differs) {
+            continue;
         }
-        // A path is no id, even with the right checksum.
-        let mut content = Backup::read(text.as_bytes()).unwrap();
-        let profile = content.equalisers["x"].clone();
-        content.equalisers.insert("../x".into(), profile);
-        let text = serde_json::to_string(&Backup::of(content).unwrap()).unwrap();
-        assert_eq!(Backup::read(text.as_bytes()).unwrap_err().kind(), "not-a-backup");
+        let mut less = wanted.clone();
+        for key in keys {
+            // A filter that cannot be used is better the default than the one of now.
+            let value = if *key == "filter" { Value::Null } else { plan::member(now, key) };
+            less = plan::replaced(&less, key, value).unwrap_or(less);
+        }
+        if daemon.replace_waiting(less.clone()).is_ok() {
+            for key in keys {
+                report.leave_out(Part::Settings, key, Why::Refused, refused.detail());
+            }
+            return less;
+        }
     }
+    report.leave_out(Part::Settings, "settings", Why::Refused, refused.detail());
+    now.clone()
 }

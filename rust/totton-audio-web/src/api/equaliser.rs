@@ -13,13 +13,10 @@ use crate::body::Json;
 use crate::daemon::Daemon;
 use crate::equaliser::Profile;
 use crate::problem::Problem;
-use crate::store::{Id, Store, waiting};
+use crate::store::{Id, Kind, Store, waiting};
 
 /// The document with the two sides.
 pub const SIDES: &str = "equaliser.json";
-
-/// The folder of the kept profiles.
-pub const KEPT: &str = "equalisers";
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -30,6 +27,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(parse)
         .service(to_text)
         .service(get_kept)
+        .service(get_one)
         .service(keep)
         .service(keep_again)
         .service(forget);
@@ -169,21 +167,58 @@ struct KeptEqualiser {
     profile: Profile,
 }
 
+/// What a list needs of a document; the rest is not looked at.
+#[derive(Deserialize)]
+pub struct Title {
+    pub name: String,
+    #[serde(default)]
+    pub credit: Option<String>,
+}
+
+/// A kept profile in the list.
+#[derive(Serialize, ToSchema)]
+struct ListedEqualiser {
+    id: Id,
+    name: String,
+    /// Whose work it is, to be shown with it.
+    credit: Option<String>,
+    /// Its size on the disk.
+    bytes: u64,
+}
+
 /// All kept profiles.
 #[derive(Serialize, ToSchema)]
 struct KeptEqualisers {
-    equalisers: Vec<KeptEqualiser>,
+    equalisers: Vec<ListedEqualiser>,
 }
 
-/// The kept profiles.
+/// The names of the kept profiles.
 #[utoipa::path(tag = "equaliser", responses((status = 200, body = KeptEqualisers)))]
 #[get("/equalisers")]
 async fn get_kept(store: web::Data<Store>) -> Result<web::Json<KeptEqualisers>, Problem> {
     waiting(move || {
-        let found = store.shelf(KEPT).list()?;
-        let equalisers =
-            found.into_iter().map(|(id, profile)| KeptEqualiser { id, profile }).collect();
+        let shelf = store.shelf(Kind::Equalisers);
+        let listed = |(id, Title { name, credit })| {
+            Ok(ListedEqualiser { bytes: shelf.size(&id)?, id, name, credit })
+        };
+        let equalisers = shelf.list()?.into_iter().map(listed).collect::<Result<_, Problem>>()?;
         Ok(web::Json(KeptEqualisers { equalisers }))
+    })
+    .await
+}
+
+/// One kept profile.
+#[utoipa::path(tag = "equaliser", params(("id" = Id, Path, description = "As the list tells it")), responses((status = 200, body = KeptEqualiser)))]
+#[get("/equalisers/{id}")]
+async fn get_one(
+    store: web::Data<Store>,
+    id: web::Path<Id>,
+) -> Result<web::Json<KeptEqualiser>, Problem> {
+    waiting(move || {
+        let found: Option<Profile> = store.shelf(Kind::Equalisers).get(&id)?;
+        let profile = found.ok_or_else(|| Problem::no_such("equaliser", id.as_str()))?;
+        profile.check()?;
+        Ok(web::Json(KeptEqualiser { id: id.into_inner(), profile }))
     })
     .await
 }
@@ -198,7 +233,7 @@ async fn keep(
     let profile = body.0;
     profile.check()?;
     waiting(move || {
-        let id = store.shelf(KEPT).add(&profile.name, &profile)?;
+        let id = store.shelf(Kind::Equalisers).add(&profile.name, &profile)?;
         Ok(web::Json(KeptEqualiser { id, profile }))
     })
     .await
@@ -215,11 +250,7 @@ async fn keep_again(
     let (profile, id) = (body.0, id.into_inner());
     profile.check()?;
     waiting(move || {
-        let shelf = store.shelf(KEPT);
-        if shelf.get::<Profile>(&id)?.is_none() {
-            return Err(Problem::no_such("equaliser", id.as_str()));
-        }
-        shelf.put(&id, &profile)?;
+        store.shelf(Kind::Equalisers).replace(&id, &profile)?;
         Ok(web::Json(KeptEqualiser { id, profile }))
     })
     .await
@@ -233,6 +264,6 @@ async fn forget(
     id: web::Path<Id>,
     _: Json<Nothing>,
 ) -> Result<web::Json<Done>, Problem> {
-    waiting(move || store.shelf(KEPT).remove(&id)).await?;
+    waiting(move || store.shelf(Kind::Equalisers).remove(&id)).await?;
     Ok(web::Json(Done {}))
 }

@@ -1,13 +1,10 @@
 //! The filters: list, upload, plot, delete.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use actix_web::http::StatusCode;
 use actix_web::{delete, get, post, web};
 use serde::{Deserialize, Serialize};
-use totton_dsp::Filter;
 use totton_protocol::{Answer, Command, FilterChoice};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -15,13 +12,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::Done;
 use crate::body::{Json, Upload};
 use crate::daemon::{Daemon, unexpected};
+use crate::filter_file::{Checked, Kept};
 use crate::plot::{Plot, Plots};
 use crate::problem::Problem;
 use crate::settings::Settings;
-use crate::store::{Id, Store, waiting};
-
-/// The folder of the uploaded filters; the daemon lists it, too.
-const FOLDER: &str = "filters";
+use crate::store::{Id, Kind, Store, waiting};
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
@@ -61,7 +56,7 @@ async fn get_filters(
     daemon: web::Data<Daemon>,
     store: web::Data<Store>,
 ) -> Result<web::Json<Filters>, Problem> {
-    let folder = store.path(FOLDER);
+    let folder = store.path(Kind::Filters.folder());
     let filters = choices(&daemon).await?.into_iter().map(|choice| ListedFilter {
         uploaded: Path::new(&choice.path).parent() == Some(&folder),
         choice,
@@ -104,6 +99,9 @@ struct Name {
     /// A name for people; the file's name is made of it.
     #[param(min_length = 1, max_length = 100)]
     name: String,
+    /// Whether it may take the place of another that is kept under this name.
+    #[serde(default)]
+    replace: bool,
 }
 
 /// The filter that was put in.
@@ -119,7 +117,8 @@ struct UploadedFilter {
     taps: usize,
 }
 
-/// Takes a filter file of `totton-filter`, whole and with the right checksum.
+/// Takes a filter file of `totton-filter`, whole and with the right checksum. Another filter that
+/// is kept under this name stays as it is (409), but where `replace` is true.
 #[utoipa::path(
     tag = "filters",
     params(Name),
@@ -139,33 +138,22 @@ async fn upload_filter(
             "Send 1 to 100 characters.",
         ));
     }
-    let mut part = store.upload()?;
-    upload.write_to(&mut part.file, settings.max_upload_bytes()).await?;
+    let part = upload.store(&store, settings.max_upload_bytes()).await?;
     waiting(move || {
-        let filter = Filter::load(part.path()).map_err(|error| {
-            Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "not-a-filter",
-                "The file is no filter that can be used",
-                error.to_string().replace(&part.path().display().to_string(), "the file"),
-                "Send a file that totton-filter has made.",
-            )
-        })?;
-        let header = filter.header();
-        let (input_rate, ratio) = (header.input_rate_hz, header.ratio);
-        // The file says for which rates it is; its name says so to the daemon.
-        let family = header.rate_family().map_or(input_rate, |family| match family {
-            totton_dsp::RateFamily::Hz44100 => 44_100,
-            totton_dsp::RateFamily::Hz48000 => 48_000,
-        });
-        let stem = Id::like(name.name.trim_end_matches(".filter"));
-        let file = format!("{}-{family}-x{ratio}.filter", stem.as_str());
-        let taps = filter.taps().len();
-        // The daemon reads it, who is another user and in no group of ours.
-        part.file.set_permissions(Permissions::from_mode(0o644)).map_err(|error| {
-            Problem::failed(format!("cannot set the mode of {}: {error}", part.path().display()))
-        })?;
-        part.keep(&store.path(FOLDER).join(&file))?;
+        let stem = Id::telling(name.name.trim_end_matches(".filter"));
+        let checked = Checked::new(part)?;
+        let file = checked.file_name(&stem);
+        let (input_rate, ratio) = (checked.header.input_rate_hz, checked.header.ratio);
+        let taps = checked.taps;
+        if checked.keep(&store, &file, name.replace)? == Kept::Other {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "filter-exists",
+                "Another filter has this name",
+                format!("{file} is kept already, with other taps"),
+                "Send it under another name, or with replace=true in place of the other.",
+            ));
+        }
         log::info!("filter {file} was uploaded: {taps} taps");
         Ok(web::Json(UploadedFilter { file, input_rate, ratio, taps }))
     })
@@ -188,7 +176,7 @@ async fn delete_filter(
     store: web::Data<Store>,
     body: Json<ForgetFilter>,
 ) -> Result<web::Json<Done>, Problem> {
-    let folder = store.path(FOLDER);
+    let folder = store.path(Kind::Filters.folder());
     let filters = choices(&daemon).await?;
     let chosen = filters.iter().find(|choice| {
         choice.path == body.0.path && Path::new(&choice.path).parent() == Some(&folder)

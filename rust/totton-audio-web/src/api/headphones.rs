@@ -1,7 +1,7 @@
 //! The headphone database: search it, use a curve, put another database in.
 
-use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::http::StatusCode;
 use actix_web::{get, put, web};
@@ -12,16 +12,13 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::body::Upload;
 use crate::problem::Problem;
-use crate::store::{Store, waiting};
+use crate::store::{Kind, Store, waiting};
 
 /// The file in the data folder, which a user has uploaded.
 const UPLOADED: &str = "headphones.jsonl.gz";
 
 /// The file that an image may bring.
 const SHIPPED: &str = "/opt/totton_audio/share/headphones.jsonl.gz";
-
-/// The most bytes of an uploaded database: OPRA's own file has about 20 MB.
-const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// The most headphones of one answer.
 const MOST: usize = 100;
@@ -34,45 +31,86 @@ pub fn routes(config: &mut ServiceConfig) {
 /// The database, read when it is first asked for.
 pub struct Headphones {
     store: Store,
-    loaded: RwLock<Option<Arc<Database>>>,
+    shipped: PathBuf,
+    loaded: Mutex<Option<Loaded>>,
+    /// One is read at a time: each may take a good part of the service's memory.
+    reading: Mutex<()>,
 }
+
+/// What came of reading it; a file that cannot be used is not read again at each search.
+type Loaded = Result<Arc<Database>, Problem>;
 
 impl Headphones {
     /// The database of this data folder.
     pub fn new(store: &Store) -> Self {
-        Self { store: store.clone(), loaded: RwLock::new(None) }
+        Self {
+            store: store.clone(),
+            shipped: SHIPPED.into(),
+            loaded: Mutex::default(),
+            reading: Mutex::default(),
+        }
     }
 
     /// The database; reads it the first time.
     ///
     /// # Errors
-    /// 409 when there is none, 500 when it cannot be read.
+    /// 409 when there is none that can be used.
     pub fn database(&self) -> Result<Arc<Database>, Problem> {
-        let loaded = self.loaded.read().ok().and_then(|loaded| loaded.clone());
-        if let Some(database) = loaded {
-            return Ok(database);
+        if let Some(loaded) = self.loaded() {
+            return loaded;
         }
-        let files = [self.store.path(UPLOADED), PathBuf::from(SHIPPED)];
-        let Some(path) = files.iter().find(|path| path.exists()) else {
-            return Err(Problem::new(
-                StatusCode::CONFLICT,
-                "no-headphones",
-                "The device has no headphone database",
-                "no image brought it and nobody has uploaded it",
-                "Upload OPRA's database_v1.jsonl, plain or gzipped.",
-            ));
-        };
-        let database = Database::load(path).map_err(|error| Problem::failed(error.to_string()))?;
-        let database = Arc::new(database);
-        self.keep(&database);
-        Ok(database)
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have read it meanwhile.
+        if let Some(loaded) = self.loaded() {
+            return loaded;
+        }
+        let loaded = self.load();
+        self.keep(loaded.clone());
+        loaded
     }
 
-    fn keep(&self, database: &Arc<Database>) {
-        if let Ok(mut loaded) = self.loaded.write() {
-            *loaded = Some(Arc::clone(database));
+    /// Reads the file that the user has uploaded, or else the image's.
+    fn load(&self) -> Loaded {
+        let mut problem = Problem::new(
+            StatusCode::CONFLICT,
+            "no-headphones",
+            "The device has no headphone database",
+            "no image brought it and nobody has uploaded it",
+            "Upload OPRA's database_v1.jsonl, plain or gzipped.",
+        );
+        for path in [self.store.path(UPLOADED), self.shipped.clone()] {
+            if !path.exists() {
+                continue;
+            }
+            match Database::load(&path) {
+                Ok(database) => return Ok(Arc::new(database)),
+                Err(error) => {
+                    log::error!("headphone database: {error}");
+                    problem = unreadable(&error.to_string());
+                }
+            }
         }
+        Err(problem)
     }
+
+    fn loaded(&self) -> Option<Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, loaded: Loaded) {
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+    }
+}
+
+/// A file is there, and is not accepted (any more).
+fn unreadable(reason: &str) -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "headphones-unreadable",
+        "The headphone database cannot be used",
+        reason,
+        "Upload OPRA's database_v1.jsonl again, plain or gzipped; it takes the place of this one.",
+    )
 }
 
 /// What to look for.
@@ -231,21 +269,57 @@ async fn replace_database(
     headphones: web::Data<Headphones>,
     upload: Upload,
 ) -> Result<web::Json<Installed>, Problem> {
-    let mut part = headphones.store.upload()?;
-    upload.write_to(&mut part.file, LARGEST).await?;
+    let limit = headphones.store.limits().headphones_bytes;
+    let mut part = upload.store(&headphones.store, limit).await?;
     waiting(move || {
-        let database = Database::load(part.path()).map_err(|error| {
+        let _reading = headphones.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = Database::read(part.rewound()?, Path::new("the file")).map_err(|error| {
             Problem::not_accepted(
-                error.to_string().replace(&part.path().display().to_string(), "the file"),
+                error.to_string(),
                 "Send OPRA's database_v1.jsonl, plain or gzipped.",
             )
         })?;
-        part.keep(&headphones.store.path(UPLOADED))?;
+        part.keep(Kind::Headphones, UPLOADED, true)?;
         let installed =
             Installed { headphones: database.products().len(), curves: database.curves() };
-        headphones.keep(&Arc::new(database));
+        headphones.keep(Ok(Arc::new(database)));
         log::info!("headphone database: {} curves", installed.curves);
         Ok(web::Json(installed))
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"type":"vendor","id":"v","data":{"name":"V"}}
+{"type":"product","id":"v::p","data":{"name":"P","vendor_id":"v"}}
+{"type":"eq","id":"v:p::e","data":{"author":"A","type":"parametric_eq","product_id":"v::p","parameters":{"gain_db":0,"bands":[]}}}
+"#;
+
+    #[test]
+    fn a_database_that_an_older_version_took_is_refused_once_and_another_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let mut headphones = Headphones::new(&store);
+        headphones.shipped = folder.path().join("shipped");
+        assert_eq!(headphones.database().unwrap_err().kind(), "no-headphones");
+
+        let headphones = Headphones { loaded: Mutex::default(), ..headphones };
+        let long = format!("{}{GOOD}", "x".repeat(100_000));
+        std::fs::write(store.path(UPLOADED), long).unwrap();
+        let refused = headphones.database().unwrap_err();
+        assert_eq!(refused.kind(), "headphones-unreadable");
+        assert!(refused.detail().contains("line 1"), "{refused}");
+        // It is not read again at each search.
+        std::fs::remove_file(store.path(UPLOADED)).unwrap();
+        assert_eq!(headphones.database().unwrap_err().kind(), "headphones-unreadable");
+
+        // The image's own is used instead of a bad one.
+        let headphones = Headphones { loaded: Mutex::default(), ..headphones };
+        std::fs::write(store.path(UPLOADED), "no database").unwrap();
+        std::fs::write(&headphones.shipped, GOOD).unwrap();
+        assert_eq!(headphones.database().unwrap().curves(), 1);
+    }
 }

@@ -8,19 +8,22 @@ use totton_protocol::{Answer, Command, FilterPath, Name, Sound};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::equaliser::{SIDES, Sides, Turn};
+use super::equaliser::{SIDES, Sides, Title, Turn};
+use super::filters::choices;
 use super::{Done, Nothing};
 use crate::body::Json;
 use crate::daemon::{Daemon, unexpected};
 use crate::problem::Problem;
-use crate::store::{Id, Store, waiting};
-
-/// The folder of the presets.
-pub const PRESETS: &str = "presets";
+use crate::store::{Id, Kind, Store, waiting};
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(get_presets).service(keep_preset).service(apply_preset).service(delete_preset);
+    config
+        .service(get_presets)
+        .service(get_preset)
+        .service(keep_preset)
+        .service(apply_preset)
+        .service(delete_preset);
 }
 
 /// The sound under a name. The volume, mute and the DAC are not part of it: a
@@ -67,22 +70,54 @@ struct KeptPreset {
     preset: Preset,
 }
 
+/// A preset in the list.
+#[derive(Serialize, ToSchema)]
+struct ListedPreset {
+    id: Id,
+    name: String,
+    /// Its size on the disk.
+    bytes: u64,
+}
+
 /// All presets.
 #[derive(Serialize, ToSchema)]
 struct Presets {
-    presets: Vec<KeptPreset>,
+    presets: Vec<ListedPreset>,
 }
 
-/// The presets.
+/// The names of the presets.
 #[utoipa::path(tag = "presets", responses((status = 200, body = Presets)))]
 #[get("/presets")]
 async fn get_presets(store: web::Data<Store>) -> Result<web::Json<Presets>, Problem> {
     waiting(move || {
-        let found = store.shelf(PRESETS).list()?;
-        let presets = found.into_iter().map(|(id, preset)| KeptPreset { id, preset }).collect();
+        let shelf = store.shelf(Kind::Presets);
+        let listed =
+            |(id, Title { name, .. })| Ok(ListedPreset { bytes: shelf.size(&id)?, id, name });
+        let presets = shelf.list()?.into_iter().map(listed).collect::<Result<_, Problem>>()?;
         Ok(web::Json(Presets { presets }))
     })
     .await
+}
+
+/// One preset.
+#[utoipa::path(tag = "presets", params(("id" = Id, Path, description = "As the list tells it")), responses((status = 200, body = KeptPreset)))]
+#[get("/presets/{id}")]
+async fn get_preset(
+    store: web::Data<Store>,
+    id: web::Path<Id>,
+) -> Result<web::Json<KeptPreset>, Problem> {
+    waiting(move || {
+        let preset = kept(&store, &id)?;
+        Ok(web::Json(KeptPreset { id: id.into_inner(), preset }))
+    })
+    .await
+}
+
+/// A preset as it lies on the disk, checked as if it came from outside.
+fn kept(store: &Store, id: &Id) -> Result<Preset, Problem> {
+    let found: Option<Preset> = store.shelf(Kind::Presets).get(id)?;
+    let preset = found.ok_or_else(|| Problem::no_such("preset", id.as_str()))?;
+    preset.check().map(|()| preset)
 }
 
 /// A name.
@@ -109,7 +144,7 @@ async fn keep_preset(
     waiting(move || {
         let equaliser = store.read(SIDES)?.unwrap_or_default();
         let preset = Preset { name, sound: settings.sound, filter: settings.filter, equaliser };
-        let id = store.shelf(PRESETS).add(preset.name.as_str(), &preset)?;
+        let id = store.shelf(Kind::Presets).add(preset.name.as_str(), &preset)?;
         Ok(web::Json(KeptPreset { id, preset }))
     })
     .await
@@ -125,11 +160,16 @@ async fn apply_preset(
     id: web::Path<Id>,
     _: Json<Nothing>,
 ) -> Result<web::Json<Done>, Problem> {
+    let (preset, store) = waiting(move || Ok((kept(&store, &id)?, store))).await?;
+    // A preset may come from a stranger's backup: a path that is not in the daemon's list does not
+    // reach it.
+    let value = serde_json::to_value(&preset.filter);
+    if let Some(filter) = value.as_ref().ok().and_then(serde_json::Value::as_str)
+        && !choices(&daemon).await?.iter().any(|choice| choice.path == filter)
+    {
+        return Err(Problem::no_such("filter", filter));
+    }
     waiting(move || {
-        let preset: Preset = store
-            .shelf(PRESETS)
-            .get(&id)?
-            .ok_or_else(|| Problem::no_such("preset", id.as_str()))?;
         let mut sound = serde_json::to_value(preset.sound)
             .map_err(|error| Problem::failed(error.to_string()))?;
         if let Some(sound) = sound.as_object_mut() {
@@ -156,6 +196,6 @@ async fn delete_preset(
     id: web::Path<Id>,
     _: Json<Nothing>,
 ) -> Result<web::Json<Done>, Problem> {
-    waiting(move || store.shelf(PRESETS).remove(&id)).await?;
+    waiting(move || store.shelf(Kind::Presets).remove(&id)).await?;
     Ok(web::Json(Done {}))
 }

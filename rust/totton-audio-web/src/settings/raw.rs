@@ -45,6 +45,13 @@ pub struct Access {
 pub struct Storage {
     pub folder: Option<Folder>,
     pub max_upload_bytes: Option<UploadBytes>,
+    pub max_documents: Option<Number>,
+    pub max_document_bytes: Option<DocumentBytes>,
+    pub max_filters: Option<Number>,
+    pub max_filter_bytes: Option<KeptBytes>,
+    pub max_headphones_bytes: Option<HeadphonesBytes>,
+    pub max_total_bytes: Option<KeptBytes>,
+    pub min_free_bytes: Option<FreeBytes>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -143,6 +150,17 @@ checked!(EventStreams, i64, "i64", usize, |found| within(found, 1, 1024));
 checked!(UploadBytes, i64, "i64", u64, |found| {
     within(found, 1024 * 1024, 2 * 1024 * 1024 * 1024).map(|bytes| bytes as u64)
 });
+// The daemon looks at so many files of a folder.
+checked!(Number, i64, "i64", usize, |found| within(found, 1, 1000));
+// A backup with two kinds of so many bytes has to fit into the service's memory.
+checked!(DocumentBytes, i64, "i64", u64, |found| {
+    within(found, 256 * 1024, 16 * 1024 * 1024).map(|bytes| bytes as u64)
+});
+checked!(HeadphonesBytes, i64, "i64", u64, |found| {
+    within(found, 1024 * 1024, 64 * 1024 * 1024).map(|bytes| bytes as u64)
+});
+checked!(KeptBytes, i64, "i64", u64, |found| bytes(found, 1024 * 1024));
+checked!(FreeBytes, i64, "i64", u64, |found| bytes(found, 0));
 checked!(Folder, String, "String", PathBuf, |found| {
     let path = PathBuf::from(&found);
     if path.is_absolute() {
@@ -184,6 +202,15 @@ pub fn port(found: i64) -> Result<u16, String> {
     u16::try_from(found).map_err(|_| format!("found {found}; accepted: 0 to 65535"))
 }
 
+/// Up to 1 TiB, on machines of any width.
+fn bytes(found: i64, least: u64) -> Result<u64, String> {
+    const MOST: u64 = 1 << 40;
+    u64::try_from(found)
+        .ok()
+        .filter(|value| (least..=MOST).contains(value))
+        .ok_or_else(|| format!("found {found}; accepted: {least} to {MOST}"))
+}
+
 fn within(found: i64, least: usize, most: usize) -> Result<usize, String> {
     usize::try_from(found)
         .ok()
@@ -205,6 +232,13 @@ impl File {
             ("access.max_event_streams", self.access.max_event_streams.is_none()),
             ("storage.folder", self.storage.folder.is_none()),
             ("storage.max_upload_bytes", self.storage.max_upload_bytes.is_none()),
+            ("storage.max_documents", self.storage.max_documents.is_none()),
+            ("storage.max_document_bytes", self.storage.max_document_bytes.is_none()),
+            ("storage.max_filters", self.storage.max_filters.is_none()),
+            ("storage.max_filter_bytes", self.storage.max_filter_bytes.is_none()),
+            ("storage.max_headphones_bytes", self.storage.max_headphones_bytes.is_none()),
+            ("storage.max_total_bytes", self.storage.max_total_bytes.is_none()),
+            ("storage.min_free_bytes", self.storage.min_free_bytes.is_none()),
             ("system.power_sockets", self.system.power_sockets.is_none()),
             ("system.updater_sockets", self.system.updater_sockets.is_none()),
             ("daemon.control", self.daemon.control.is_none()),

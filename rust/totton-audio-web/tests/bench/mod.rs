@@ -104,6 +104,14 @@ impl Bench {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// The most memory that the program had so far, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// Sends SIGTERM; how the program ended and after how long.
     pub fn terminate(&mut self) -> (ExitStatus, Duration) {
         let process = nix::unistd::Pid::from_raw(self.process.id().try_into().unwrap());
@@ -139,7 +147,8 @@ fn with_programs(folder: &Path) -> std::ffi::OsString {
     };
     let journalctl = format!(
         "#!/bin/sh\necho \"$*\" >> {arguments}\ncase \"$*\" in\n\
-         *short-iso*) echo '2026-01-01 box gpu-upsampler: started';;\n\
+         *short-iso*) echo '2026-01-01 box gpu-upsampler: started'; \
+         echo '2026-01-01 box gpu-upsampler: usb:1234:abcd:SN0042X9 is open';;\n\
          *--follow*) sleep 0.3; echo '{third}'; sleep 60;;\n\
          *) echo '{first}'; echo '{second}';;\nesac\n",
         arguments = folder.join("journalctl-arguments").display(),

@@ -19,10 +19,13 @@ pub struct Shared {
     pub status: Status,
     pub settings: Settings,
     pub filters: Vec<FilterChoice>,
+    pub dacs: Vec<Dac>,
     /// Every command that came, in order.
     pub commands: Vec<Command>,
     /// Answer to every command but `status`, instead of carrying it out.
     pub refusal: Option<(ErrorCode, String)>,
+    /// Whether all settings are refused that are sent as a whole.
+    pub refuse_settings: bool,
     /// Wait before each answer.
     pub delay: Duration,
 }
@@ -58,8 +61,10 @@ impl Double {
             status: streaming(),
             settings: Settings { sound: streaming().sound, ..Settings::default() },
             filters: filters(folder),
+            dacs: dacs(),
             commands: Vec::new(),
             refusal: None,
+            refuse_settings: false,
             delay: Duration::ZERO,
         }));
         let stop = Arc::new(AtomicBool::new(false));
@@ -109,6 +114,9 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         (_, Some((code, message))) => {
             return Reply::error(*code, message.clone());
         }
+        (Command::ReplaceSettings { .. }, None) if shared.refuse_settings => {
+            return Reply::error(ErrorCode::Failed, "the double refuses them");
+        }
         (Command::Reload, None) => shared.status.counters.reloads += 1,
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
         (Command::SetMute { mute }, None) => shared.settings.sound.mute = mute,
@@ -122,7 +130,7 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
                 Err(error) => Reply::error(ErrorCode::BadRequest, error.to_string()),
             };
         }
-        (Command::Dacs, None) => return Reply::Ok(Answer::Dacs { dacs: dacs() }),
+        (Command::Dacs, None) => return Reply::Ok(Answer::Dacs { dacs: shared.dacs.clone() }),
         (Command::Filters, None) => {
             return Reply::Ok(Answer::Filters { filters: shared.filters.clone() });
         }

@@ -138,7 +138,8 @@ fn equaliser_texts_come_in_go_out_and_are_measured() {
 
     let kept = bench.order("POST /api/v1/equalisers", &parsed.json().to_string()).json();
     assert_eq!(kept["id"], "mine");
-    assert_eq!(bench.get("/api/v1/equalisers").json()["equalisers"][0]["profile"], parsed.json());
+    assert_eq!(bench.get("/api/v1/equalisers/mine").json()["profile"], parsed.json());
+    assert_eq!(bench.get("/api/v1/equalisers").json()["equalisers"][0]["name"], "Mine");
     assert_eq!(bench.order("DELETE /api/v1/equalisers/mine", "{}").status, 200);
     assert_problem(&bench.order("DELETE /api/v1/equalisers/mine", "{}"), 404, "no-such-thing");
     assert_problem(&bench.order("DELETE /api/v1/equalisers/..%2fx", "{}"), 422, "not-accepted");

@@ -77,7 +77,7 @@ impl Checked for Preset {
     }
 
     fn name(&self) -> &str {
-        &self.name
+        self.name.as_str()
     }
 }
 
@@ -266,7 +266,7 @@ impl Now<'_> {
             if let Some(filter) = value["filter"].as_str()
                 && !self.filters.contains(filter)
             {
-                report.leave_out(Part::Presets, &preset.name, Why::FilterNotThere, filter);
+                report.leave_out(Part::Presets, preset.name.as_str(), Why::FilterNotThere, filter);
             }
         }
     }

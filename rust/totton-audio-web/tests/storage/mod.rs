@@ -274,6 +274,32 @@ fn a_large_filter_is_checked_in_little_memory() {
 }
 
 #[test]
+fn a_plot_fits_into_the_memory_of_the_service_whatever_filter_is_there() {
+    let (bench, double) = Bench::with_daemon("");
+    let plot = |name: &str, taps: usize| {
+        let origin = totton_dsp::Origin::Imported { source: "impulse".into() };
+        let mut impulse = vec![0.0; taps];
+        impulse[taps / 2] = 16.0;
+        let filter =
+            totton_dsp::Filter::new(44_100, 16, totton_dsp::Phase::Linear, origin, impulse);
+        let path = bench.folder.path().join(name);
+        filter.unwrap().save(&path).unwrap();
+        double.shared.lock().unwrap().filters[1].files[0].file = path.display().to_string();
+        let before = bench.peak_memory();
+        let answer = bench.get(&format!("/api/v1/filters/plot?file={}", path.display()));
+        (answer, (bench.peak_memory() - before) >> 20)
+    };
+    let (refused, grown) = plot("long.filter", (1 << 22) + 1);
+    assert_problem(&refused, 422, "not-accepted");
+    assert!(grown < 8, "{grown} MiB for a filter that is not plotted");
+    let (plotted, grown) = plot("longest.filter", 1 << 22);
+    assert_eq!(plotted.status, 200);
+    println!("the plot took {grown} MiB");
+    // The unit has MemoryMax=512M.
+    assert!(grown < 360, "{grown} MiB");
+}
+
+#[test]
 fn diagnostics_have_no_serial_number() {
     let (bench, double) = Bench::with_daemon("");
     let name = "usb:1234:abcd:SN0042X9";

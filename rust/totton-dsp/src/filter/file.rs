@@ -114,12 +114,14 @@ impl Filter {
         if stored != computed {
             return Err(Error::Checksum { path: path.to_owned(), stored, computed });
         }
-        let header = header(&begin, taps_at, path)?;
+        let mut header = header(&begin, taps_at, path)?;
         let taps = (taps_end - taps_at) / 8;
         check_shape(header.input_rate_hz, header.ratio, taps)
             .and(not_finite.map_or(Ok(()), Err))
             .map_err(|error| Error::Header { path: path.to_owned(), reason: error.to_string() })?;
-        check_gain(&header, sum / f64::from(header.ratio), path)?;
+        let measured = sum / f64::from(header.ratio);
+        check_gain(&header, measured, path)?;
+        header.dc_gain = measured;
         Ok((header, taps))
     }
 

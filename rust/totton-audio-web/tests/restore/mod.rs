@@ -93,7 +93,7 @@ fn a_look_tells_what_would_change_and_changes_nothing() {
     assert_eq!(
         look["changes"],
         json!([
-            {"key": "dac", "from": null, "to": "hw:Loopback"},
+            {"key": "dac", "from": null, "to": "hw:Loopback,0"},
             {"key": "sound.mono", "from": false, "to": true},
         ])
     );
@@ -171,9 +171,26 @@ fn one_bad_part_does_not_lose_the_good_ones() {
     assert_eq!(names(&bench, "presets"), ["new", "night", "worse"]);
     assert_eq!(
         double.shared.lock().unwrap().settings.dac.as_ref().map(ToString::to_string),
-        Some("hw:Loopback".into())
+        Some("hw:Loopback,0".into())
     );
     assert!(!bench.folder.path().join("x.json").exists());
+}
+
+#[test]
+fn a_backup_cannot_choose_a_dac_or_a_filter_that_a_listener_cannot() {
+    let (bench, double) = Bench::with_daemon("");
+    for dac in ["file:'|id > /run/totton-audio/PWNED2; cat > /dev/null',raw", "null", "hw:0,0'"] {
+        let backup = forged(&bench, |content| {
+            content["settings"]["dac"] = dac.into();
+            content["settings"]["filter"] = "/etc/shadow".into();
+        });
+        let refused = [("settings", "dac", "not-accepted"), ("settings", "filter", "not-accepted")];
+        for path in ["PUT /api/v1/backup?check=true", "PUT /api/v1/backup"] {
+            assert_eq!(left_out(&bench.upload(path, &backup).json()), expected(&refused), "{dac}");
+        }
+        let settings = double.shared.lock().unwrap().settings.clone();
+        assert_eq!((settings.dac, settings.filter), (None, None));
+    }
 }
 
 #[test]

@@ -70,14 +70,14 @@ class Sandbox:
         return verdict == "yes"
 
     def connects(self, path):
-        """Whether a stream socket in the file system takes a connection.
-
-        busctl speaks D-Bus to it. Where nobody answers, it is ended when it waits.
-        """
-        words = self.run(f"timeout 5 busctl --address=unix:path={path} list 2>&1; echo $?")
+        """Whether a stream socket in the file system takes a connection."""
+        if self.device.attempt("command -v perl")[0] != 0:
+            pytest.skip("no perl on this device: nothing there connects to a socket and says why not")
+        connect = 'socket(S, AF_UNIX, SOCK_STREAM, 0) && connect(S, pack_sockaddr_un($ARGV[0])) or die "$!\\n"; print "connected\\n"'
+        words = self.run(f"perl -MSocket -e '{connect}' {path} 2>&1 || true")
         print(f"{self.service}: connect {path}: {words}")
-        assert words, "busctl said nothing"
-        return not re.search(r"Permission denied|No such file|refused", " ".join(words))
+        assert words in (["connected"], ["Permission denied"], ["No such file or directory"]), words
+        return words == ["connected"]
 
     def remove(self):
         self.device.attempt(f"systemctl reset-failed {self.probe}")
@@ -216,12 +216,18 @@ def test_a_filter_that_was_uploaded_is_read_by_the_daemon(device, pc, playing, t
     sent = pc.run(f"curl -sSf -m 60 {origin} {kind} --data-binary @/tmp/bench.filter '{API}/filters?name=least-power'")
     file = json.loads(sent)["file"]
     try:
-        # The page lists what the daemon could read.
-        eventually(
+        # What the page lists of it, the daemon has read in its header.
+        listed = eventually(
             "the daemon lists the filter",
-            lambda: f"{DATA}/filters/{file}" in pc.run(f"curl -sSf -m 20 {API}/filters"),
+            lambda: [
+                listed
+                for choice in json.loads(pc.run(f"curl -sSf -m 20 {API}/filters"))["filters"]
+                for listed in choice["files"]
+                if listed["file"] == f"{DATA}/filters/{file}"
+            ],
             deadline=30,
         )
+        assert listed[0]["taps"] and not listed[0].get("problem"), listed
     finally:
         device.run(f"rm {DATA}/filters/{file}")
 

@@ -126,6 +126,10 @@ impl Wanted {
             Source::System => &[],
         };
         arguments.extend(units.iter().map(|unit| format!("--unit={unit}.service")));
+        if matches!(self.source, Source::Product | Source::Audio) {
+            // A part of the daemon's start, with something to say only where a GPU is late.
+            arguments.push("--unit=totton-audio-gpu-wait.service".to_owned());
+        }
         arguments
     }
 
@@ -281,6 +285,17 @@ mod tests {
         assert_eq!(parse(&line("[104,105,255]")).unwrap().message, "hi\u{fffd}");
         assert_eq!(parse(&line("null")), None);
         assert_eq!(parse("not json"), None);
+    }
+
+    #[test]
+    fn the_log_of_the_audio_service_tells_of_the_wait_for_the_gpu() {
+        let wait = "--unit=totton-audio-gpu-wait.service";
+        let has = |source| {
+            let wanted = Wanted { source, ..Wanted::default() };
+            wanted.arguments("json").iter().any(|argument| argument == wait)
+        };
+        assert!(has(Source::Product) && has(Source::Audio));
+        assert!(!has(Source::Gadget) && !has(Source::Web) && !has(Source::System));
     }
 
     #[test]

@@ -171,6 +171,24 @@ fn every_error_names_the_line() {
 }
 
 #[test]
+fn what_is_accepted_in_parts_is_within_bounds_as_a_whole() {
+    let refused = |text: &str| Equaliser::parse(text, "eq").unwrap_err().to_string();
+    let error = refused("Preamp: 60 dB\nPreamp: 60 dB");
+    assert!(error.contains("line 2") && error.contains("120 dB"), "{error}");
+    let error = refused("Preamp: -100 dB\nFilter: ON None\nPreamp: -21 dB");
+    assert!(error.contains("line 3") && error.contains("-121 dB"), "{error}");
+    assert_eq!(Equaliser::parse("Preamp: 6\nPreamp: -8", "eq").unwrap().preamp_db, -2.0);
+    // The quality of a bandwidth is one that could be written.
+    let error = refused("Filter: ON PK Fc 100 Hz Gain 1 dB BW Oct 0.001");
+    assert!(error.contains("bandwidth `0.001`"), "{error}");
+    for octaves in ["0.0015", "10"] {
+        let text = format!("Filter: ON PK Fc 100 Hz Gain 1 dB BW Oct {octaves}");
+        let q = Equaliser::parse(&text, "eq").unwrap().bands[0].q;
+        assert!((0.01..=1000.0).contains(&q), "{octaves}: {q}");
+    }
+}
+
+#[test]
 fn bands_beyond_the_input_are_refused() {
     let text = "Filter: ON PK Fc 23000 Hz Gain 3 dB Q 1";
     let equaliser = Equaliser::parse(text, "a.txt").unwrap();

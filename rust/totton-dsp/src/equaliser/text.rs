@@ -10,6 +10,7 @@
 //! Format: the configuration reference of Equalizer APO.
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::{Band, Curve, Equaliser, Shape};
@@ -17,6 +18,12 @@ use crate::Error;
 
 /// The most bands and points: more is not an equaliser but a mistake.
 const MOST: usize = 10_000;
+
+/// What the preamplifications may come to, in dB.
+const PREAMP_DB: RangeInclusive<f64> = -120.0..=60.0;
+
+/// Bandwidths in octaves whose quality is one that `Q` accepts.
+const BANDWIDTH: RangeInclusive<f64> = 0.0015..=10.0;
 
 impl Equaliser {
     /// Reads an equaliser text from a file.
@@ -60,7 +67,15 @@ impl Equaliser {
             ["Preamp"] => {
                 let gain = value.trim();
                 let gain = gain.strip_suffix("dB").unwrap_or(gain);
-                self.preamp_db += number("preamp", gain, -120.0..=60.0)?;
+                self.preamp_db += number("preamp", gain, PREAMP_DB)?;
+                if !PREAMP_DB.contains(&self.preamp_db) {
+                    return Err(format!(
+                        "the preamps add up to {} dB; accepted is {} to {} dB",
+                        self.preamp_db,
+                        PREAMP_DB.start(),
+                        PREAMP_DB.end()
+                    ));
+                }
             }
             ["Filter"] => self.bands.extend(band(value)?),
             ["Filter", digits] if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
@@ -82,7 +97,7 @@ impl Equaliser {
 }
 
 /// A number within a range.
-fn number(what: &str, text: &str, accepted: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+fn number(what: &str, text: &str, accepted: RangeInclusive<f64>) -> Result<f64, String> {
     // Some locales write a decimal comma.
     match text.trim().replace(',', ".").parse::<f64>() {
         Ok(value) if accepted.contains(&value) => Ok(value),
@@ -130,7 +145,7 @@ fn band(value: &str) -> Result<Option<Band>, String> {
             "Gain" => gain = Some(number("gain", value(), -60.0..=60.0)?),
             "Q" => q = Some(number("Q", value(), 0.01..=1000.0)?),
             "BW" if words.next_if_eq(&"Oct").is_some() => {
-                let octaves = number("bandwidth", words.next().unwrap_or_default(), 0.001..=10.0)?;
+                let octaves = number("bandwidth", words.next().unwrap_or_default(), BANDWIDTH)?;
                 q = Some(0.5 / (0.5 * LN_2 * octaves).sinh());
             }
             other => return Err(format!("`{other}`: expected is Fc, Gain, Q or BW Oct")),

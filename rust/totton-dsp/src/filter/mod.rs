@@ -143,7 +143,8 @@ impl Filter {
     /// # Errors
     ///
     /// [`Error::Invalid`] for a ratio outside [`RATIOS`], an input rate outside
-    /// 8 kHz to 768 kHz, or a number of taps outside 1 to [`MAX_TAPS`];
+    /// 8 kHz to 768 kHz, a number of taps outside 1 to [`MAX_TAPS`], or taps whose
+    /// sum is not finite;
     /// [`Error::Tap`] for a tap that is not finite.
     pub fn new(
         input_rate_hz: u32,
@@ -157,6 +158,10 @@ impl Filter {
             return Err(Error::Tap { index, value: taps[index] });
         }
         let dc_gain = taps.iter().sum::<f64>() / f64::from(ratio);
+        // Nothing can be scaled by such a gain, and JSON cannot say it.
+        if !dc_gain.is_finite() {
+            return Err(Error::invalid("gain at 0 Hz", dc_gain, "it must be a finite number"));
+        }
         Ok(Self { header: Header { input_rate_hz, ratio, phase, dc_gain, origin }, taps })
     }
 

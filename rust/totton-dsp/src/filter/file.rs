@@ -61,6 +61,15 @@ impl Filter {
         parse(&bytes, path)
     }
 
+    /// Reads the bytes of a filter file; `path` is for the errors.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::load`], but for [`Error::Io`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        parse(bytes, path)
+    }
+
     /// Reads only the header of a filter file, and how many taps it has. The length is checked,
     /// taps and checksum are not looked at.
     ///
@@ -148,7 +157,12 @@ impl Filter {
         })
     }
 
-    fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
+    /// The bytes of a filter file; `path` is for the errors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Header`] when the header cannot be written.
+    pub fn to_bytes(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let header_error = |reason| Error::Header { path: path.to_owned(), reason };
         let mut json =
             serde_json::to_vec(&self.header).map_err(|error| header_error(error.to_string()))?;
@@ -334,6 +348,15 @@ mod tests {
         let bytes = wrong.to_bytes(&file()).unwrap();
         let error = parse(&bytes, &file()).unwrap_err().to_string();
         assert!(error.contains("states a gain of"), "{error}");
+    }
+
+    #[test]
+    fn taps_whose_sum_is_no_number_are_refused() {
+        for taps in [vec![f64::MAX, f64::MAX], vec![f64::MAX, f64::MAX, f64::MIN, f64::MIN]] {
+            let origin = Origin::Imported { source: "loud.txt".into() };
+            let error = Filter::new(44_100, 2, Phase::Unknown, origin, taps).unwrap_err();
+            assert!(error.to_string().contains("gain at 0 Hz"), "{error}");
+        }
     }
 
     #[test]

@@ -23,16 +23,25 @@ pub fn read_taps(path: &Path, output_rate_hz: u32) -> Result<Vec<f64>, Error> {
         source,
     })?;
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    let taps = match extension.as_str() {
-        "f64" => raw::<8>(&bytes, f64::from_le_bytes),
-        "f32" => raw::<4>(&bytes, |bytes| f64::from(f32::from_le_bytes(bytes))),
-        "txt" => text(&bytes),
-        "wav" => wav(&bytes, output_rate_hz),
+    parse_taps(&bytes, &extension, output_rate_hz).map_err(bad)
+}
+
+/// Reads taps from the bytes of a file whose extension is `extension`, in lower case; the
+/// rest as [`read_taps`].
+///
+/// # Errors
+///
+/// The reason.
+pub fn parse_taps(bytes: &[u8], extension: &str, output_rate_hz: u32) -> Result<Vec<f64>, String> {
+    let taps = match extension {
+        "f64" => raw::<8>(bytes, f64::from_le_bytes),
+        "f32" => raw::<4>(bytes, |bytes| f64::from(f32::from_le_bytes(bytes))),
+        "txt" => text(bytes),
+        "wav" => wav(bytes, output_rate_hz),
         other => Err(format!("`.{other}` is not known; accepted are .f64, .f32, .wav and .txt")),
-    }
-    .map_err(bad)?;
+    }?;
     if taps.is_empty() || taps.len() > MAX_TAPS {
-        return Err(bad(format!("{} taps; accepted is 1 to {MAX_TAPS}", taps.len())));
+        return Err(format!("{} taps; accepted is 1 to {MAX_TAPS}", taps.len()));
     }
     Ok(taps)
 }

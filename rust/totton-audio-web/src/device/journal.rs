@@ -87,6 +87,35 @@ pub struct Entry {
     pub message: String,
 }
 
+impl Entry {
+    /// Reads a line that journalctl wrote as JSON; none where it is no entry that can be shown.
+    pub fn parse(line: &str) -> Option<Self> {
+        use serde_json::Value;
+        let entry: serde_json::Map<String, Value> = serde_json::from_str(line).ok()?;
+        let text = |key: &str| entry.get(key).and_then(Value::as_str);
+        let message = match entry.get("MESSAGE")? {
+            Value::String(message) => message.clone(),
+            // What is no UTF-8 comes as a list of its bytes.
+            Value::Array(bytes) => {
+                let bytes: Vec<u8> =
+                    bytes.iter().filter_map(|byte| byte.as_u64()?.try_into().ok()).collect();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            _ => return None,
+        };
+        let microseconds: u64 = text("__REALTIME_TIMESTAMP")?.parse().ok()?;
+        let priority = text("PRIORITY").and_then(|text| text.parse().ok());
+        let source =
+            text("SYSLOG_IDENTIFIER").or_else(|| text("_COMM")).or_else(|| text("_SYSTEMD_UNIT"));
+        Some(Self {
+            time: microseconds as f64 / 1e6,
+            priority: priority.filter(|priority| *priority <= 7).unwrap_or(6),
+            source: source.unwrap_or_default().to_owned(),
+            message,
+        })
+    }
+}
+
 impl Wanted {
     /// Checks the ranges.
     ///
@@ -152,8 +181,11 @@ impl Wanted {
             return Err(unreadable(&reason.trim()));
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let mut entries: Vec<_> =
-            text.lines().filter_map(parse).filter(|entry| self.has(&entry.message)).collect();
+        let mut entries: Vec<_> = text
+            .lines()
+            .filter_map(Entry::parse)
+            .filter(|entry| self.has(&entry.message))
+            .collect();
         entries.drain(..entries.len().saturating_sub(self.lines as usize));
         Ok(entries)
     }
@@ -217,7 +249,7 @@ impl Following {
     pub async fn next(&mut self) -> Option<Entry> {
         loop {
             let line = self.process.lines.next_line().await.ok()??;
-            match parse(&line) {
+            match Entry::parse(&line) {
                 Some(entry) if self.wanted.has(&entry.message) => return Some(entry),
                 _ => {}
             }
@@ -241,31 +273,6 @@ fn unreadable(reason: &dyn std::fmt::Display) -> Problem {
     )
 }
 
-fn parse(line: &str) -> Option<Entry> {
-    use serde_json::Value;
-    let entry: serde_json::Map<String, Value> = serde_json::from_str(line).ok()?;
-    let text = |key: &str| entry.get(key).and_then(Value::as_str);
-    let message = match entry.get("MESSAGE")? {
-        Value::String(message) => message.clone(),
-        // What is no UTF-8 comes as a list of its bytes.
-        Value::Array(bytes) => {
-            let bytes: Vec<u8> =
-                bytes.iter().filter_map(|byte| byte.as_u64()?.try_into().ok()).collect();
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-        _ => return None,
-    };
-    let microseconds: f64 = text("__REALTIME_TIMESTAMP")?.parse().ok()?;
-    let source =
-        text("SYSLOG_IDENTIFIER").or_else(|| text("_COMM")).or_else(|| text("_SYSTEMD_UNIT"));
-    Some(Entry {
-        time: microseconds / 1e6,
-        priority: text("PRIORITY").and_then(|text| text.parse().ok()).unwrap_or(6),
-        source: source.unwrap_or_default().to_owned(),
-        message,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,12 +286,26 @@ mod tests {
             )
             .replace('\n', " ")
         };
-        let entry = parse(&line(r#""no DAC""#)).unwrap();
+        let entry = Entry::parse(&line(r#""no DAC""#)).unwrap();
         assert_eq!((entry.time, entry.priority), (1_700_000_000.5, 3));
         assert_eq!((entry.source.as_str(), entry.message.as_str()), ("gpu-upsampler", "no DAC"));
-        assert_eq!(parse(&line("[104,105,255]")).unwrap().message, "hi\u{fffd}");
-        assert_eq!(parse(&line("null")), None);
-        assert_eq!(parse("not json"), None);
+        assert_eq!(Entry::parse(&line("[104,105,255]")).unwrap().message, "hi\u{fffd}");
+        assert_eq!(Entry::parse(&line("null")), None);
+        assert_eq!(Entry::parse("not json"), None);
+    }
+
+    #[test]
+    fn an_entry_says_only_what_journald_can_say() {
+        let line = |time: &str, priority: &str| {
+            format!(r#"{{"MESSAGE":"x","PRIORITY":"{priority}","__REALTIME_TIMESTAMP":"{time}"}}"#)
+        };
+        for time in ["inf", "nan", "-1", "1e400", "1.5", ""] {
+            assert_eq!(Entry::parse(&line(time, "3")), None, "{time}");
+        }
+        for priority in ["8", "255", "256", "-1", ""] {
+            assert_eq!(Entry::parse(&line("1", priority)).unwrap().priority, 6, "{priority}");
+        }
+        assert_eq!(Entry::parse(&line("1", "7")).unwrap().priority, 7);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub fn ask() -> Result<(Vec<Unit>, Vec<Milestone>), Problem> {
          ActiveEnterTimestampMonotonic,MemoryCurrent,CPUUsageNSec";
     let mut arguments = vec!["show".to_owned(), PROPERTIES.to_owned()];
     arguments.extend(UNITS.iter().map(|unit| format!("{unit}.service")));
-    let units: Vec<Unit> = blocks(&systemctl(&arguments)?).iter().map(unit).collect();
+    let units = parse(&systemctl(&arguments)?);
     let manager = systemctl(&[
         "show".to_owned(),
         "--property=UserspaceTimestampMonotonic,FinishTimestampMonotonic".to_owned(),
@@ -69,6 +69,11 @@ pub fn ask() -> Result<(Vec<Unit>, Vec<Milestone>), Problem> {
         milestone("finished", seconds(&manager, "FinishTimestampMonotonic"), None),
     ];
     Ok((units, milestones))
+}
+
+/// Reads what `systemctl show` prints of services.
+pub fn parse(text: &str) -> Vec<Unit> {
+    blocks(text).iter().map(unit).collect()
 }
 
 fn milestone(name: &'static str, at: Option<f64>, budget: Option<f64>) -> Milestone {
@@ -136,7 +141,7 @@ mod tests {
                     ActiveEnterTimestampMonotonic=5500000\nMemoryCurrent=1048576\n\
                     CPUUsageNSec=18446744073709551615\n\nId=totton-audio-web.service\n\
                     ActiveState=failed\nActiveEnterTimestampMonotonic=6000000\nMemoryCurrent=[not set]\n";
-        let units: Vec<_> = blocks(text).iter().map(unit).collect();
+        let units = parse(text);
         assert_eq!(units.len(), 2);
         assert_eq!(units[0].name, "gpu-upsampler");
         assert_eq!(units[0].ready_seconds, Some(5.5));

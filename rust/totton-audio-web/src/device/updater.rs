@@ -25,7 +25,7 @@ const WRITE: Duration = Duration::from_secs(60);
 
 const MAGIC: u32 = 0x1405_2001;
 /// `sizeof(ipc_message)`, and where its union starts.
-const MESSAGE: usize = 3120;
+pub const MESSAGE: usize = 3120;
 const DATA: usize = 8;
 
 const REQ_INSTALL: u32 = 0;
@@ -38,7 +38,7 @@ const RUN_INSTALL: u32 = 2;
 const RUN_DRYRUN: u32 = 1;
 
 /// `sizeof(struct progress_msg)` and `sizeof(struct progress_connect_ack)`.
-const PROGRESS: usize = 2408;
+pub const PROGRESS: usize = 2408;
 const PROGRESS_ACK: usize = 8;
 const PROGRESS_MAJOR: u32 = 2;
 
@@ -117,9 +117,7 @@ impl Updater {
         let mut socket = connect(&self.control)?;
         let mut message = message(GET_STATUS);
         let answer = exchange(&mut socket, &mut message).map_err(|e| absent(&self.control, &e))?;
-        let (phase, last) = (Phase::of(number(answer, DATA)), Phase::of(number(answer, DATA + 4)));
-        let phase = if phase == Phase::Idle { last } else { phase };
-        Ok((phase, text(&answer[DATA + 12..DATA + 12 + 2048])))
+        Ok(status(answer))
     }
 
     /// Begins an update: what is written to the stream is the bundle. `check` only
@@ -178,24 +176,34 @@ impl Listener {
     pub fn heard(&mut self) -> std::io::Result<Option<Progress>> {
         let mut message = [0; PROGRESS];
         match self.0.read_exact(&mut message) {
-            Ok(()) => Ok(Some(progress(&message))),
+            Ok(()) => Ok(Some(Progress::parse(&message))),
             Err(error) if is_timeout(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-fn progress(message: &[u8; PROGRESS]) -> Progress {
-    // apiversion, status, dwl_percent: u32; dwl_bytes: u64; nsteps, cur_step, cur_percent: u32;
-    // cur_image[256], hnd_name[64]; source, infolen: u32; info[2048]. Packed.
-    Progress {
-        phase: Phase::of(number(message, 4)),
-        steps: number(message, 20),
-        step: number(message, 24),
-        percent: number(message, 28).min(100),
-        image: text(&message[32..288]),
-        info: text(&message[360..]),
+impl Progress {
+    /// Reads a `progress_msg`.
+    pub fn parse(message: &[u8; PROGRESS]) -> Self {
+        // apiversion, status, dwl_percent: u32; dwl_bytes: u64; nsteps, cur_step, cur_percent: u32;
+        // cur_image[256], hnd_name[64]; source, infolen: u32; info[2048]. Packed.
+        Self {
+            phase: Phase::of(number(message, 4)),
+            steps: number(message, 20),
+            step: number(message, 24),
+            percent: number(message, 28).min(100),
+            image: text(&message[32..288]),
+            info: text(&message[360..]),
+        }
     }
+}
+
+/// Reads an `ipc_message` that answers `GET_STATUS`: what SWUpdate does, its last words.
+pub fn status(answer: &[u8; MESSAGE]) -> (Phase, String) {
+    let (phase, last) = (Phase::of(number(answer, DATA)), Phase::of(number(answer, DATA + 4)));
+    let phase = if phase == Phase::Idle { last } else { phase };
+    (phase, text(&answer[DATA + 12..DATA + 12 + 2048]))
 }
 
 fn connect(path: &Path) -> Result<UnixStream, Problem> {

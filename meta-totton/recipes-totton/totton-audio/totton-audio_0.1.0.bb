@@ -19,6 +19,7 @@ SRC_URI = "\
     file://rust/totton-audio-web \
     file://rust/totton-cuda \
     file://rust/totton-dsp \
+    file://rust/totton-fuzz \
     file://rust/totton-headphones \
     file://rust/totton-protocol \
 "

@@ -1,0 +1,67 @@
+//! Fuzz targets: one for each parser that takes bytes from outside.
+//!
+//! A target takes any bytes and panics when something does not hold that has to hold for
+//! every input: a value that is accepted is within its bounds, what is written comes back as
+//! it was, the memory in use stays in proportion to the input. That no input makes the
+//! parser panic goes without saying.
+//!
+//! Two programs run the targets:
+//! - `tests/replay.rs`, with every `cargo test`: the files of `corpus/`;
+//! - `driver/`, a workspace of its own: libFuzzer, which looks for new inputs. `tests/fuzz`
+//!   builds and starts it, `docs/fuzzing.md` says how.
+//!
+//! The targets by subject:
+//! - [`filters`]: the `.filter` file and the taps of other programs
+//! - [`equaliser`]: the text of an equaliser
+//! - [`sound`]: WAV and FLAC
+//! - [`machine`]: what journald, systemd and SWUpdate tell the page
+//! - [`configuration`]: the configuration files of the three services
+//!
+//! What they share: [`memory`], the memory in use; [`file`], a file that is only in memory.
+
+// A target's verdict is a panic.
+#![allow(clippy::expect_used)]
+
+pub mod configuration;
+pub mod equaliser;
+pub mod file;
+pub mod filters;
+pub mod machine;
+pub mod memory;
+pub mod sound;
+
+/// A parser under test.
+pub struct Target {
+    /// As the command line and the folder of its corpus name it.
+    pub name: &'static str,
+    /// The most bytes of an input that the fuzzer makes.
+    pub max_len: usize,
+    /// Panics when something does not hold.
+    pub run: fn(&[u8]),
+}
+
+const fn target(name: &'static str, max_len: usize, run: fn(&[u8])) -> Target {
+    Target { name, max_len, run }
+}
+
+/// All targets, the most exposed first.
+pub const TARGETS: &[Target] = &[
+    target("filter_file", 4096, filters::filter_file),
+    target("equaliser", 4096, equaliser::text),
+    target("journal", 4096, machine::journal),
+    target("taps_text", 4096, filters::taps_text),
+    target("taps_wav", 1024, filters::taps_wav),
+    target("wav", 2048, sound::wav),
+    target("flac", 8192, sound::flac),
+    target("gadget_toml", 6144, configuration::gadget),
+    target("upsampler_toml", 6144, configuration::upsampler),
+    target("web_toml", 6144, configuration::web),
+    target("systemctl", 4096, machine::systemctl),
+    target("swupdate", 3120, machine::swupdate),
+];
+
+/// The target of that name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.name == name)
+}

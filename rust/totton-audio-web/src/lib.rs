@@ -7,6 +7,7 @@
 //! - [`settings`]: reads `web.toml`, its fragments and the environment, validated
 //! - [`listen`]: the listening sockets, each on its network interface
 //! - [`serve`]: an HTTP server for each interface, while it is there
+//! - [`app`]: what the handlers share, and the routes behind the guard
 //! - [`server`]: puts the parts together, serves, stops on SIGTERM
 //! - [`guard`]: who may ask (Host, Origin, content type, how often, password), and
 //!   the security headers
@@ -28,6 +29,7 @@
 //! - [`error`]: why the service cannot start
 
 pub mod api;
+pub mod app;
 pub mod backup;
 pub mod body;
 pub mod daemon;

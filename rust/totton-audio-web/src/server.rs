@@ -4,35 +4,17 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{HttpServer, web};
 use futures_util::future::try_join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use utoipa_actix_web::AppExt;
 
-use crate::api::backup::Desk;
-use crate::api::equaliser::Turn;
-use crate::api::headphones::Headphones;
-use crate::api::logs::Readers;
-use crate::api::spectrum::Spectra;
-use crate::api::update::Update;
-use crate::body::BodyLimit;
-use crate::daemon::Daemon;
+use crate::app::{self, Shared};
 use crate::error::Error;
-use crate::events::Source;
-use crate::guard::log_pace::LogPace;
-use crate::guard::pace::Pace;
-use crate::guard::password::Password;
-use crate::guard::{AllowedHosts, Gate, guard, note_arrival};
+use crate::guard::{Gate, note_arrival};
 use crate::listen::{Listeners, Place};
-use crate::openapi::Description;
-use crate::page::{self, Page};
-use crate::plot::Plots;
-use crate::problem::Problem;
+use crate::serve;
 use crate::settings::Settings;
-use crate::store::Store;
-use crate::{api, feed, serve};
 
 /// Threads that serve an interface; the work is light, and the cores are the audio's.
 const WORKERS: usize = 2;
@@ -69,70 +51,15 @@ impl Service {
     /// When a socket or a thread cannot be made.
     fn open(settings: &Settings) -> Result<Self, Error> {
         let (closing, closed) = watch::channel(false);
-        let events = feed::start(settings)?;
-        let failed = |reason: String| Error::Start { reason };
-        let store = Store::with_limits(settings.data_folder(), settings.limits());
-        store.clear_leftovers();
-        let password =
-            Password::load(&store).map_err(|problem| failed(problem.detail().to_owned()))?;
+        let shared = Shared::open(settings, &closed)?;
+        let gate = shared.gate.clone();
         let open = |place: Place| {
-            let may = !place.needs_password || password.is_set();
+            let may = !place.needs_password || gate.password.is_set();
             let listeners = if may { Listeners::open(&place)? } else { None };
             Ok((place, listeners))
         };
         let places = settings.places().into_iter().map(open).collect::<Result<_, Error>>()?;
-        let gate = web::Data::new(Gate {
-            hosts: AllowedHosts(settings.allowed_hosts().clone()),
-            pace: Pace::default(),
-            password,
-            log: LogPace::default(),
-        });
-        let source =
-            web::Data::new(Source::new(events, closed.clone(), settings.max_event_streams()));
-        let readers = web::Data::new(Readers::new(closed.clone()));
-        let daemon = web::Data::new(Daemon::new(settings));
-        let spectra = web::Data::new(Spectra::start(daemon.clone(), closed));
-        let limit = web::Data::new(BodyLimit(settings.max_body_bytes()));
-        let headphones = web::Data::new(Headphones::new(&store));
-        let (plots, turn) = (web::Data::new(Plots::default()), web::Data::new(Turn::default()));
-        let update = web::Data::new(Update::new(settings));
-        let desk = web::Data::new(Desk::default());
-        let page = web::Data::new(Page::new().map_err(|error| failed(error.to_string()))?);
-        let description =
-            web::Data::new(Description::new().map_err(|error| failed(error.to_string()))?);
-        let (settings, store) = (web::Data::new(settings.clone()), web::Data::new(store));
-        let kept = gate.clone();
-        let app = move || {
-            App::new()
-                .app_data(gate.clone())
-                .app_data(source.clone())
-                .app_data(readers.clone())
-                .app_data(daemon.clone())
-                .app_data(limit.clone())
-                .app_data(headphones.clone())
-                .app_data(plots.clone())
-                .app_data(turn.clone())
-                .app_data(desk.clone())
-                .app_data(update.clone())
-                .app_data(spectra.clone())
-                .app_data(page.clone())
-                .app_data(description.clone())
-                .app_data(settings.clone())
-                .app_data(store.clone())
-                .app_data(web::QueryConfig::default().error_handler(|error, _| {
-                    let action = "Correct the query; /api describes what it may say.";
-                    Problem::not_accepted(error.to_string(), action).into()
-                }))
-                .app_data(web::PathConfig::default().error_handler(|error, _| {
-                    let action = "Load the list again and choose from it.";
-                    Problem::not_accepted(error.to_string(), action).into()
-                }))
-                .wrap(from_fn(guard))
-                .into_utoipa_app()
-                .configure(api::routes)
-                .into_app()
-                .default_service(web::to(page::file))
-        };
+        let app = move || app::app(&shared);
         let start = move |listeners: Vec<TcpListener>| {
             let mut server = HttpServer::new(app.clone())
                 .workers(WORKERS)
@@ -147,7 +74,7 @@ impl Service {
             }
             Ok(server.run())
         };
-        Ok(Self { places, gate: kept, start: Box::new(start), closing })
+        Ok(Self { places, gate, start: Box::new(start), closing })
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use gpu_upsampler::config::{self, Config, PlaybackChoice};
 use totton_audio_gadget::config::Config as Gadget;
 use totton_audio_gadget::config::value::SampleRates;
+use totton_audio_web::listen::Interface;
 use totton_audio_web::{Overrides, Settings};
 
 use crate::file::MemoryFile;
@@ -97,7 +98,14 @@ pub fn web(bytes: &[u8]) {
         Ok(settings) => settings,
         Err(error) => return refusal(&error, &file.path(), bytes),
     };
-    assert!(!settings.hosts().is_empty());
+    for place in settings.places() {
+        assert!(!place.addresses.is_empty(), "{place:?}");
+        // Another network than the USB network and the device itself wants a password.
+        let own = place.interface == Interface::loopback() || !place.needs_password;
+        let other = settings.other_interfaces().contains(&place.interface);
+        assert!(own || other, "{place:?}");
+        assert!(place.needs_password == other, "{place:?}");
+    }
     let hosts = settings.allowed_hosts();
     assert!(!hosts.is_empty());
     for host in hosts {

@@ -1,4 +1,4 @@
-//! A file that is only in memory, for readers that take a path.
+//! Files that are only in memory, for readers that take a path.
 
 use std::fs::File;
 use std::io::Write;
@@ -30,4 +30,13 @@ impl MemoryFile {
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
+}
+
+/// A folder for files that have to have a name. `tests/fuzz` has it in memory, and removes it.
+///
+/// # Panics
+/// When there is no such place.
+#[must_use]
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap_or_else(|error| panic!("no folder for files: {error}"))
 }

@@ -33,6 +33,10 @@ fn read_filter(bytes: &[u8]) {
     let read = memory::within(32 * bytes.len() + BASE, || Filter::from_bytes(bytes, path));
     let file = MemoryFile::new(bytes);
     let peeked = memory::within(32 * bytes.len() + BASE, || Filter::peek(&file.path()));
+    let mut opened = std::fs::File::open(file.path()).expect("a file in memory");
+    // In constant memory, whatever it says.
+    let checked = memory::within(2 << 20, || Filter::check(&mut opened, path));
+    assert_eq!(checked.is_ok(), read.is_ok(), "{checked:?} and {read:?}");
     let filter = match read {
         Ok(filter) => filter,
         Err(error) => {
@@ -51,6 +55,7 @@ fn read_filter(bytes: &[u8]) {
 
     let (head, taps) = peeked.expect("what loads can be peeked at");
     assert_eq!(taps, filter.taps().len());
+    assert_eq!(checked.ok(), Some((head.clone(), taps)), "the check tells something else");
     assert_eq!((head.input_rate_hz, head.ratio), (header.input_rate_hz, header.ratio));
 
     let written = filter.to_bytes(path).expect("what was read can be written");

@@ -14,6 +14,11 @@
 //! - [`filters`]: the `.filter` file and the taps of other programs
 //! - [`equaliser`]: the text of an equaliser
 //! - [`sound`]: WAV and FLAC
+//! - [`http`]: requests to the page's service, with a stand-in for the [`daemon`]
+//! - [`backup`]: a backup that somebody else has made
+//! - [`settings`]: settings from everywhere, names and texts
+//! - [`messages`]: between the page and the audio daemon
+//! - [`headphones`]: OPRA's database
 //! - [`machine`]: what journald, systemd and SWUpdate tell the page
 //! - [`configuration`]: the configuration files of the three services
 //!
@@ -22,12 +27,18 @@
 // A target's verdict is a panic.
 #![allow(clippy::expect_used)]
 
+pub mod backup;
 pub mod configuration;
+pub mod daemon;
 pub mod equaliser;
 pub mod file;
 pub mod filters;
+pub mod headphones;
+pub mod http;
 pub mod machine;
 pub mod memory;
+pub mod messages;
+pub mod settings;
 pub mod sound;
 
 /// A parser under test.
@@ -46,8 +57,17 @@ const fn target(name: &'static str, max_len: usize, run: fn(&[u8])) -> Target {
 
 /// All targets, the most exposed first.
 pub const TARGETS: &[Target] = &[
+    target("http_request", 4096, http::request),
+    target("http_conversation", 4096, http::conversation),
+    target("backup_document", 8192, backup::document),
+    target("backup_archive", 8192, backup::archive),
+    target("settings", 4096, settings::settings),
+    target("merge_patch", 4096, settings::merge_patch),
+    target("message_request", 4096, messages::request),
     target("filter_file", 4096, filters::filter_file),
     target("equaliser", 4096, equaliser::text),
+    target("headphones", 8192, headphones::database),
+    target("names", 512, settings::names),
     target("journal", 4096, machine::journal),
     target("taps_text", 4096, filters::taps_text),
     target("taps_wav", 1024, filters::taps_wav),
@@ -56,6 +76,7 @@ pub const TARGETS: &[Target] = &[
     target("gadget_toml", 6144, configuration::gadget),
     target("upsampler_toml", 6144, configuration::upsampler),
     target("web_toml", 6144, configuration::web),
+    target("message_reply", 8192, messages::reply),
     target("systemctl", 4096, machine::systemctl),
     target("swupdate", 3120, machine::swupdate),
 ];

@@ -26,7 +26,10 @@ pub fn journal(bytes: &[u8]) {
 }
 
 /// The data of the event, which must be one event and one line, and say no null for a number.
-fn one_event<T: Serialize>(name: &str, data: &T) -> serde_json::Value {
+///
+/// # Panics
+/// When it is not.
+pub fn one_event<T: Serialize>(name: &str, data: &T) -> serde_json::Value {
     let event = event(name, data).expect("an event");
     let text = std::str::from_utf8(&event).expect("an event is UTF-8");
     let data = text.strip_prefix(&format!("event: {name}\ndata: ")).expect("the event's name");

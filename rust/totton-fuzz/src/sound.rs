@@ -5,7 +5,7 @@ use gpu_upsampler::render::source::Source;
 use gpu_upsampler::sample::Encoding;
 use gpu_upsampler::{flac, wav};
 
-use crate::file::MemoryFile;
+use crate::file::{self, MemoryFile};
 use crate::memory;
 
 /// Frames of one step.
@@ -36,7 +36,7 @@ pub fn wav(bytes: &[u8]) {
     assert!(frames * frame <= bytes.len(), "{frames} frames of {frame} bytes");
 
     let spec = wav::Spec { encoding: Encoding::F64, ..spec };
-    let folder = folder_in_memory();
+    let folder = file::folder();
     let path = folder.path().join("again.wav");
     let mut writer = wav::Writer::create(&path, spec).expect("a file that can be written");
     writer.write(&planes, frames).expect("frames that can be written");
@@ -49,12 +49,6 @@ pub fn wav(bytes: &[u8]) {
         let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
         assert!(again.len() == plane.len() && again.iter().zip(plane).all(same), "samples changed");
     }
-}
-
-/// A folder for a file that has to have a name; in memory where the machine has such a place.
-fn folder_in_memory() -> tempfile::TempDir {
-    let made = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-    made.unwrap_or_else(|error| panic!("no folder for a file: {error}"))
 }
 
 /// A FLAC file.

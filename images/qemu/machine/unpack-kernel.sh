@@ -18,12 +18,12 @@ cd "$work"
 apt-get download "$package:${meta##*-}"
 for file in ./*.deb; do
     # Hardware that no QEMU machine has: half of the size. (drivers/media/mc stays:
-    # snd-usb-audio needs it.)
+    # snd-usb-audio needs it; of drivers/scsi what a USB stick needs.)
     dpkg-deb --fsys-tarfile "$file" | tar -x -C "$root" --keep-directory-symlink \
         --exclude='*/kernel/drivers/gpu' --exclude='*/kernel/drivers/media/[!m]*' \
         --exclude='*/kernel/drivers/infiniband' --exclude='*/kernel/drivers/net/ethernet' \
         --exclude='*/kernel/drivers/net/wireless' --exclude='*/kernel/drivers/staging' \
-        --exclude='*/kernel/drivers/scsi' --exclude='*/kernel/drivers/iio' \
+        --exclude='*/kernel/drivers/scsi/[!s]*' --exclude='*/kernel/drivers/iio' \
         --exclude='./usr/share/doc'
 done
 for modules in "$root"/usr/lib/modules/*; do

@@ -25,7 +25,8 @@ impl HostName {
             None => text.strip_suffix('.').unwrap_or(text),
         };
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        (!bare.is_empty() && bare.chars().all(known)).then(|| Self(bare.to_ascii_lowercase()))
+        (!bare.is_empty() && !bare.ends_with('.') && bare.chars().all(known))
+            .then(|| Self(bare.to_ascii_lowercase()))
     }
 
     /// Reads what a `Host` header or an origin holds: the port is ignored.
@@ -127,7 +128,10 @@ mod tests {
 
     #[test]
     fn what_is_not_a_host_is_none() {
-        for text in ["", ":80", "a b", "a@b", "a/b", "a:b", "a:80:80", "[::1", "[::1]x", "[x]"] {
+        for text in [
+            "", ".", "..", "a..", "a..:80", ":80", "a b", "a@b", "a/b", "a:b", "a:80:80", "[::1",
+            "[::1]x", "[x]",
+        ] {
             assert_eq!(name(text), None, "{text}");
         }
     }

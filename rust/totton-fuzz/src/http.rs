@@ -45,7 +45,7 @@ const KEPT: [&str; 8] = [
     "equaliser.json",
     "before-restore.json",
     "headphones.jsonl.gz",
-    "last-update.json",
+    "update.json",
 ];
 
 /// Headers that every response has.

@@ -418,6 +418,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_taps_whose_sum_is_no_number_is_refused() {
+        let mut loud = filter();
+        loud.taps[..2].fill(f64::MAX);
+        loud.header.dc_gain = 1.0;
+        let bytes = loud.to_bytes(&file()).unwrap();
+        let error = parse(&bytes, &file()).unwrap_err().to_string();
+        assert!(error.contains("gain at 0 Hz = inf"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("loud.filter");
+        std::fs::write(&path, bytes).unwrap();
+        let error = Filter::check(&mut File::open(&path).unwrap(), &path).unwrap_err().to_string();
+        assert!(error.contains("the taps inf"), "{error}");
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let error = Filter::load(Path::new("/nowhere/x.filter")).unwrap_err().to_string();
         assert!(error.starts_with("/nowhere/x.filter: cannot read: "), "{error}");

@@ -198,6 +198,8 @@ def test_sound_crossfeed_headroom_balance_and_a_preset(page):
     eventually("all is off", lambda: sound(page)["crossfeed"] is None and not sound(page)["mono"])
     click(page, chip)
     eventually("the preset is in force", lambda: sound(page)["mono"] and sound(page)["crossfeed"]["feed_db"] == 4.5)
+    # A switch changes what the page shows, and the page hears of a preset a moment later.
+    eventually("the page shows it", lambda: part(page, "crossfeed-strong").is_enabled())
     click(page, page.find_element(By.CSS_SELECTOR, "[aria-label='Delete: Evening']"))
     press(page, "confirm-yes")
     eventually("the preset is gone", lambda: ask(page, "GET", "presets")[1]["presets"] == [])

@@ -1,5 +1,5 @@
 SUMMARY = "What makes the QEMU image a device of the virtual bench"
-DESCRIPTION = "images/qemu/device/files as it stands: virtual USB cable, loopback sound cards, CPU engine with a short filter; and the ESP's mount."
+DESCRIPTION = "images/qemu/device/files as it stands: virtual USB cable, loopback sound cards, CPU engine with a short filter."
 HOMEPAGE = "https://github.com/michihitoTakami/totton_audio"
 BUGTRACKER = "https://github.com/michihitoTakami/totton_audio/issues"
 SECTION = "multimedia"
@@ -11,7 +11,6 @@ DEPENDS = "totton-audio-native"
 FILESEXTRAPATHS:prepend := "${TOTTON_SOURCE}:"
 SRC_URI = "\
     file://LICENSE \
-    file://boot-efi.mount \
     file://images/qemu/device/files \
     file://images/qemu/device/filter \
 "
@@ -44,11 +43,9 @@ do_install() {
         'L+ /opt/totton_audio/data/config/upsampler.d/50-bench.toml - - - - ${datadir}/totton-audio/50-bench.toml' \
         > ${D}${nonarch_libdir}/tmpfiles.d/totton-audio-bench.conf
     install -D -m 0644 ${B}/bench-x16.filter ${D}/opt/totton_audio/filters/bench-x16.filter
-    install -D -m 0644 ${UNPACKDIR}/boot-efi.mount ${D}${systemd_system_unitdir}/boot-efi.mount
-    install -d ${D}/boot/efi
 }
 
-SYSTEMD_SERVICE:${PN} = "bench-milestones.service boot-efi.mount usbipd.service"
+SYSTEMD_SERVICE:${PN} = "bench-milestones.service usbipd.service"
 FILES:${PN} = "/*"
 # plug-here has the computer's network in a namespace, which busybox's ip cannot.
 RDEPENDS:${PN} = "iproute2-ip totton-audio-conf usbip-tools"

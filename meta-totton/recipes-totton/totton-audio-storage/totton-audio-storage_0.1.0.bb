@@ -1,4 +1,4 @@
-SUMMARY = "What the read-only root has for the data partition to be laid over"
+SUMMARY = "What the read-only root has for data partition and ESP to be laid over"
 DESCRIPTION = "Mount points, and links by which /etc/totton-audio/*.d lie on the data partition; the mount units are in conf/."
 HOMEPAGE = "https://github.com/michihitoTakami/totton_audio"
 BUGTRACKER = "https://github.com/michihitoTakami/totton_audio/issues"
@@ -17,7 +17,7 @@ do_configure[noexec] = "1"
 do_compile[noexec] = "1"
 
 do_install() {
-    install -d ${D}/opt/totton_audio/data ${D}${localstatedir}/log/journal ${D}${localstatedir}/lib/systemd/coredump
+    install -d ${D}/boot/efi ${D}/opt/totton_audio/data ${D}${localstatedir}/log/journal ${D}${localstatedir}/lib/systemd/coredump
     # systemd wants it, and cannot make it.
     install -d -m 0700 ${D}${localstatedir}/log/private
     install -d ${D}${sysconfdir}/totton-audio
@@ -26,6 +26,7 @@ do_install() {
     done
 }
 
-FILES:${PN} = "/opt ${localstatedir} ${sysconfdir}"
-# Making the file system at the first start, checking it at every one.
-RDEPENDS:${PN} = "e2fsprogs-e2fsck e2fsprogs-mke2fs totton-audio-conf"
+FILES:${PN} = "/boot /opt ${localstatedir} ${sysconfdir}"
+# Checking data partition and ESP at each start, making the data partition's file system at the
+# first one.
+RDEPENDS:${PN} = "dosfstools e2fsprogs-e2fsck e2fsprogs-mke2fs totton-audio-conf"

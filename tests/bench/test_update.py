@@ -191,7 +191,7 @@ def test_bundle_of_the_build_is_taken_with_the_key_of_the_image(device, slots):
         assert f"totton-{other}+3.conf" in slots.entries()
         rootfs, kernel = deployed("totton-image-qemuarm64.rootfs.ext4.zst"), deployed("Image")
         size = len(subprocess.run(["zstd", "-q", "-d", "-c", rootfs], capture_output=True, check=True).stdout)
-        written = device.run(f"head -c {size} /dev/disk/by-partlabel/{PARTITIONS[other]} | sha256sum", timeout=300).split()[0]
+        written = device.run(f"head -c {size} /dev/totton/{PARTITIONS[other]} | sha256sum", timeout=300).split()[0]
         assert written == sha256(["zstd", "-q", "-d", "-c", rootfs])
         assert device.run(f"sha256sum /boot/efi/totton/{other}/Image").split()[0] == sha256(["cat", kernel])
     finally:

@@ -22,6 +22,9 @@ CAPSULES:tegra = "tegra-uefi-capsules:do_deploy"
 FIRMWARE_VERSION = ""
 FIRMWARE_VERSION:tegra = "${@int(d.getVar('TEGRA_UEFI_FW_VERSION'), 16)}"
 
+# Which boards take the bundle, totton-audio-update's /etc/hwrevision.
+TOTTON_HARDWARE_REVISION ?= "1"
+
 # QEMU: systemd-boot reads the kernel from the ESP.
 SWUPDATE_IMAGES:append:qemuarm64 = " ${KERNEL_IMAGETYPE}"
 KERNELS = ""

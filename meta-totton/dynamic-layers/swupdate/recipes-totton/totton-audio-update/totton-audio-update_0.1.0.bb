@@ -12,6 +12,8 @@ SRC_URI = "file://LICENSE"
 S = "${UNPACKDIR}"
 B = "${WORKDIR}/build"
 
+TOTTON_HARDWARE_REVISION ?= "1"
+
 # The machine's name is in it.
 PACKAGE_ARCH = "${MACHINE_ARCH}"
 
@@ -25,11 +27,11 @@ python do_compile() {
     key = totton_update_key(d)
     subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", d.expand("${B}/update-key.pem")], check=True)
     with open(d.expand("${B}/hwrevision"), "w") as file:
-        file.write(d.expand("${MACHINE} 1\n"))
+        file.write(d.expand("${MACHINE} ${TOTTON_HARDWARE_REVISION}\n"))
 }
 do_compile[cleandirs] = "${B}"
 do_compile[file-checksums] += "${@(d.getVar('TOTTON_UPDATE_KEY') or 'none') + ':' + str(os.path.exists(d.getVar('TOTTON_UPDATE_KEY') or ''))}"
-do_compile[vardeps] += "TOTTON_RELEASE"
+do_compile[vardeps] += "TOTTON_HARDWARE_REVISION TOTTON_RELEASE"
 
 do_install() {
     install -D -m 0644 ${B}/update-key.pem ${D}${datadir}/totton-audio/update-key.pem

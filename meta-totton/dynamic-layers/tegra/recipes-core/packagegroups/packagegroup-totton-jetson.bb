@@ -1,5 +1,5 @@
 SUMMARY = "What a Jetson needs for this product beside its kernel"
-DESCRIPTION = "The GPU's driver and its device nodes, power model, fan, and the tools of the A/B slots."
+DESCRIPTION = "The GPU's driver and its device nodes, power model, fan, and what capsules need."
 SECTION = "multimedia"
 LICENSE = "MIT"
 
@@ -11,15 +11,16 @@ inherit packagegroup
 COMPATIBLE_MACHINE = "(tegra)"
 
 # packagegroup-base would bring these, and cameras, CAN and display with them.
-# efivar and nvbootctrl (tegra-redundant-boot) are what totton-audio-slot calls.
+# setup-nv-boot-control-service tells the firmware which board it is: without that it takes no
+# capsule. Not tegra-redundant-boot: its nvbootctrl is not called, and its
+# nv_update_verifier.service would call every start good as soon as it runs.
 RDEPENDS:${PN} = "\
-    efivar \
     nvidia-kernel-oot-compute-nvgpu \
+    setup-nv-boot-control-service \
     tegra-configs-sysctl \
     tegra-configs-udev \
     tegra-nvfancontrol \
     tegra-nvpmodel \
     tegra-nvpower \
     tegra-nvsciipc \
-    tegra-redundant-boot \
 "

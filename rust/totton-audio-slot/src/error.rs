@@ -15,6 +15,14 @@ pub enum Error {
     #[error("{what} did not keep what was written: {wanted} was written, {found} is there")]
     NotKept { what: String, wanted: String, found: String },
 
+    #[error(
+        "the root file system is on no partition called APP or APP_b: this system has no slots"
+    )]
+    NoSlots,
+
+    #[error("no boot loader that counts starts: {0}")]
+    NoLoader(String),
+
     #[error("slot {0} is the one that runs; only slot {other} can be written and tried", other = .0.other())]
     Running(Slot),
 

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::loader::{BootLoader, Outcome, Reason, Start, Status, TRIES, Tries};
 use crate::slot::Slot;
 
-const ENTRIES: &str = "loader/entries";
+pub const ENTRIES: &str = "loader/entries";
 
 /// The ESP. Each call that changes something is on the disk when it returns; with the power
 /// cut within it, what it was about may be missing, empty or there in part.

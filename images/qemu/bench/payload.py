@@ -14,13 +14,15 @@ from pathlib import Path
 from . import cache
 
 TRIPLE = "aarch64-unknown-linux-gnu"
-# Binary of the workspace: its directory on the device.
+# Binary of the workspace: its path on the device.
 BINARIES = {
-    "totton-audio-gadget-setup": "usr/local/bin",
-    "gpu_upsampler_alsa": "opt/totton_audio/bin",
-    "totton-audio-web": "opt/totton_audio/bin",
-    "totton-filter": "opt/totton_audio/bin",
-    "totton-headphones": "opt/totton_audio/bin",
+    "totton-audio-gadget-setup": "usr/local/bin/totton-audio-gadget-setup",
+    "totton-audio-slot": "usr/local/bin/totton-audio-slot",
+    "totton-audio-health": "usr/lib/totton-audio/health",
+    "gpu_upsampler_alsa": "opt/totton_audio/bin/gpu_upsampler_alsa",
+    "totton-audio-web": "opt/totton_audio/bin/totton-audio-web",
+    "totton-filter": "opt/totton_audio/bin/totton-filter",
+    "totton-headphones": "opt/totton_audio/bin/totton-headphones",
 }
 # The bench's filter, for etc/totton-audio/upsampler.d/50-bench.toml: 128 taps a
 # phase, 2 kHz of transition, so that emulation keeps up with the stream.
@@ -111,7 +113,7 @@ def device(key):
     built = binaries()
     product = Layer(
         trees=[cache.REPOSITORY / "conf"],
-        files={f"{folder}/{name}": built[name] for name, folder in BINARIES.items()},
+        files={path: built[name] for name, path in BINARIES.items()},
         folders=["opt/totton_audio/data/filters"],
     )
     bench = Layer(

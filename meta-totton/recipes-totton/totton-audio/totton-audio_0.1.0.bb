@@ -16,6 +16,7 @@ SRC_URI = "\
     file://rust/Cargo.toml \
     file://rust/gpu-upsampler \
     file://rust/totton-audio-gadget \
+    file://rust/totton-audio-slot \
     file://rust/totton-audio-web \
     file://rust/totton-cuda \
     file://rust/totton-dsp \
@@ -36,7 +37,8 @@ BINARIES = "${B}/target/${CARGO_TARGET_SUBDIR}"
 
 do_install() {
     install -d ${D}${prefix}/local/bin ${D}/opt/totton_audio/bin
-    install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${D}${prefix}/local/bin/
+    install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${BINARIES}/totton-audio-slot ${D}${prefix}/local/bin/
+    install -D -m 0755 ${BINARIES}/totton-audio-health ${D}${nonarch_libdir}/totton-audio/health
     install -m 0755 ${BINARIES}/gpu_upsampler_alsa ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
@@ -49,7 +51,7 @@ do_install:class-native() {
     install -D -m 0755 ${BINARIES}/totton-headphones ${D}${bindir}/totton-headphones
 }
 
-PACKAGES =+ "totton-audio-gadget gpu-upsampler totton-audio-web totton-filter upsampler-bench"
+PACKAGES =+ "totton-audio-gadget totton-audio-slot gpu-upsampler totton-audio-web totton-filter upsampler-bench"
 
 SUMMARY:totton-audio-gadget = "USB composite gadget: sound card and network"
 FILES:totton-audio-gadget = "${prefix}/local/bin/totton-audio-gadget-setup"
@@ -60,6 +62,15 @@ RRECOMMENDS:totton-audio-gadget = "\
     kernel-module-usb-f-ncm \
     kernel-module-usb-f-uac2 \
 "
+
+SUMMARY:totton-audio-slot = "The two system slots, and the health check that confirms one"
+FILES:totton-audio-slot = "\
+    ${prefix}/local/bin/totton-audio-slot \
+    ${nonarch_libdir}/totton-audio/health \
+"
+RDEPENDS:totton-audio-slot = "totton-audio-conf"
+# The ESP is mounted where one is changed.
+RRECOMMENDS:totton-audio-slot = "kernel-module-vfat"
 
 SUMMARY:gpu-upsampler = "The audio daemon"
 FILES:gpu-upsampler = "/opt/totton_audio/bin/gpu_upsampler_alsa"
@@ -102,6 +113,7 @@ RDEPENDS:${PN}:class-target = "\
     gpu-upsampler \
     systemd-networkd \
     totton-audio-gadget \
+    totton-audio-slot \
     totton-audio-web \
     totton-filter \
     upsampler-bench \

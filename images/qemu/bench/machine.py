@@ -19,6 +19,9 @@ from . import builder, cache, kvm
 # UEFI for the board, and the flash that it keeps its variables in.
 FIRMWARE = (Path("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd"), Path("/usr/share/AAVMF/AAVMF_VARS.fd"))
 BOARD = ["-machine", "virt,gic-version=3", "-cpu", "cortex-a76"]
+# Memory that is no system's, as a board's registers are not: tests/bench/test_slots.py. It keeps
+# what is in it over a restart.
+REGISTER = ["-object", "memory-backend-ram,id=register,size=1M", "-device", "ivshmem-plain,memdev=register"]
 # The device's clock counts instructions, 2 ns each (500 MIPS), and runs with the
 # wall clock while it idles. When the host is busy the device's time goes slower
 # instead of its sound breaking up: an xrun on the bench is the software's fault.
@@ -106,6 +109,7 @@ class Machine:
             "-device", "virtio-rng-pci",
             # USB ports, for a stick that a test connects (tests/bench/stick.py).
             *(["-device", "qemu-xhci,id=usb"] if self.name == "device" else []),
+            *(REGISTER if self.name == "device" else []),
             "-netdev", f"user,id=management,restrict=on,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22",
             "-device", f"virtio-net-pci,netdev=management,mac=52:54:00:66:00:{number:02x},romfile=",
             "-netdev", f"stream,id=cable,addr.type=unix,addr.path={self.cable},{end}",

@@ -1,0 +1,287 @@
+"""The slot program and the health check in their units, as shipped: what a board has, played.
+
+The quick image has no slots. A folder stands for a machine that has some, by the variable that
+the programs know for tests: partitions, EFI variables (files that are immutable, as efivarfs
+makes them) and the firmware's part of a start. What a sandbox could forbid is real: /dev/mem is
+opened and mapped at memory of a PCI device that no driver claims, immutable flags are taken off
+and put back, and the ESP is a FAT file system on a block device.
+"""
+
+import os
+import struct
+
+import pytest
+from eventually import eventually
+
+pytestmark = [
+    pytest.mark.lg_feature("bench"),
+    pytest.mark.skipif(
+        bool(os.environ.get("TOTTON_DEVICE_IMAGE")), reason="the layer's own image has slots of its own: test_update.py"
+    ),
+]
+
+# On the disk, for a test that restarts the device.
+WORK = "/var/lib/slots"
+ROOT = f"{WORK}/root"
+ESP = f"{WORK}/esp"
+EFIVARS = f"{ROOT}/sys/firmware/efi/efivars"
+NVIDIA = "781e084c-a330-417c-b678-38e696380cb9"
+START, CONFIRM, HEALTH, UPDATE = "totton-audio-slot-start", "totton-audio-slot-confirm", "totton-audio-health", "swupdate"
+ENTRY = """title Totton Audio (slot {slot})
+version {version}
+linux /totton/{slot}/Image
+options root=PARTLABEL={label} ro
+"""
+# chattr, which Debian's minimal system has not: FS_IOC_SETFLAGS of <linux/fs.h> with FS_IMMUTABLE_FL or without.
+CHATTR = "perl -e '$f = shift; for (@ARGV) { open(F, $_) && ioctl(F, 0x40086602, pack(q(L), $f)) || die qq($_: $!) }'"
+LSATTR = "perl -e '$n = pack(q(L), 0); open(F, shift) && ioctl(F, 0x80086601, $n) || die $!; print unpack(q(L), $n)'"
+
+
+def fat_image(sectors=20480):
+    """An empty FAT16 file system of 10 MiB (Microsoft's FAT specification 1.03, section 3.1)."""
+    reserved, tables, roots, sectors_a_table = 1, 2, 512, 80
+    boot = struct.pack(
+        "<3s8sHBHBHHBHHHII", b"\xeb\x3c\x90", b"MSDOS5.0", 512, 1, reserved, tables, roots, sectors, 0xF8, sectors_a_table, 32, 64, 0, 0
+    )
+    boot += struct.pack("<BBBI11s8s", 0x80, 0, 0x29, 1, b"ESP        ", b"FAT16   ")
+    image = bytearray(sectors * 512)
+    image[: len(boot)] = boot
+    image[510:512] = b"\x55\xaa"
+    for table in range(tables):
+        begin = (reserved + table * sectors_a_table) * 512
+        image[begin : begin + 4] = b"\xf8\xff\xff\xff"
+    return bytes(image)
+
+
+class Board:
+    """The machine that is played, and its firmware."""
+
+    def __init__(self, device, folder):
+        self.device = device
+        run = device.run
+        (folder / "esp.img").write_bytes(fat_image())
+        run(f"mkdir -p {WORK} {EFIVARS} {ESP}")
+        device.put(folder / "esp.img", f"{WORK}/esp.img")
+        self.loop = run(f"losetup -f --show {WORK}/esp.img").strip().removeprefix("/dev/")
+        # As boot-efi.mount has it.
+        run(f"mount -t vfat -o ro /dev/{self.loop} {ESP}")
+        run(f"mkdir -p {ROOT}/dev {ROOT}/proc/self {ROOT}/proc/device-tree {ROOT}/run/totton-audio-update")
+        run(f"ln -s /dev/mem /dev/{self.loop} {ROOT}/dev/ && ln -s /proc/net /proc/uptime {ROOT}/proc/")
+        minor = self.loop.removeprefix("loop")
+        self.mounts = [
+            "21 1 254:2 / / ro - ext4 /dev/root ro",
+            f"35 21 7:{minor} / {ESP} ro - vfat /dev/{self.loop} ro",
+        ]
+        self.write(f"{ROOT}/proc/self/mountinfo", "\n".join(self.mounts) + "\n")
+        self.write(f"{ROOT}/sys/dev/block/esp/uevent", f"MAJOR=7\nMINOR={minor}\nDEVNAME={self.loop}\nPARTNAME=esp\n")
+        self.runs("a")
+        self.units(f"0x{self.register():x}")
+
+    def register(self):
+        """The address of the PCI device's memory (BAR 2), which is not to be used by any driver."""
+        found = self.device.run("grep -l 0x1110 /sys/bus/pci/devices/*/device").split()
+        self.pci = found[0].removesuffix("/device")
+        return int(self.device.run(f"sed -n 3p {self.pci}/resource").split()[0], 16)
+
+    def units(self, register):
+        """The units as they are shipped, for the machine that is played."""
+        told = f"[Service]\nEnvironment=TOTTON_SLOT_ROOT={ROOT} TOTTON_SLOT_REGISTER={register}\nReadWritePaths={ROOT}\n"
+        # What a board's bus does by itself.
+        enable = f"ExecStartPre=+/bin/sh -c 'echo 1 > {self.pci}/enable'\n"
+        self.drop_in(START, told + enable)
+        self.drop_in(CONFIRM, told + enable)
+        self.drop_in(HEALTH, told + "Environment=TOTTON_HEALTH_HOLD=5 TOTTON_HEALTH_EVERY=1 TOTTON_HEALTH_DEADLINE=60\n")
+        # SWUpdate's, with what slot.sh of an update calls. Its sandbox is the product's.
+        script = f"ExecStart=/bin/sh -e {WORK}/update\nType=oneshot\n"
+        self.write(f"/etc/systemd/system/{UPDATE}.service", f"[Service]\n{script}")
+        self.drop_in(UPDATE, told)
+        self.device.run("systemctl daemon-reload")
+
+    def drop_in(self, unit, text, name="bench"):
+        self.write(f"/etc/systemd/system/{unit}.service.d/{name}.conf", text)
+
+    def write(self, path, text):
+        self.device.run(f"mkdir -p {os.path.dirname(path)} && cat > {path} << 'END'\n{text}END")
+
+    def runs(self, slot):
+        label = {"a": "APP", "b": "APP_b"}[slot]
+        self.write(f"{ROOT}/sys/dev/block/254:2/uevent", f"MAJOR=254\nMINOR=2\nDEVNAME=vda2\nPARTNAME={label}\n")
+
+    def entry(self, unit):
+        """The lines of the unit's last start."""
+        invocation = self.device.show(unit, "InvocationID")["InvocationID"]
+        return self.device.run(f"journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID={invocation}")
+
+    def begin(self, unit):
+        """Starts a oneshot unit anew; whether it ended well, and what it said."""
+        self.device.attempt(f"systemctl stop {unit}; systemctl reset-failed {unit}")
+        status, _, _ = self.device.attempt(f"systemctl start {unit}", timeout=180)
+        return status == 0, self.entry(unit)
+
+    def begins(self, unit):
+        well, said = self.begin(unit)
+        assert well, f"{unit}: {said}"
+        return said
+
+    def update(self, *commands):
+        """What an update does, in SWUpdate's sandbox."""
+        self.write(f"{WORK}/update", "".join(f"{command}\n" for command in commands))
+        return self.begins(UPDATE)
+
+    def healthy(self):
+        """The health check's last word on this start."""
+        self.device.run(f"mkdir -p {ROOT}/proc && find {ROOT}/proc -maxdepth 1 -name '[0-9]*' -delete")
+        page = self.device.show("totton-audio-web", "MainPID")["MainPID"]
+        self.device.run(f"ln -s /proc/{page} {ROOT}/proc/ && systemctl restart {HEALTH}")
+        return eventually("the health check has ended", lambda: self._verdict(), deadline=120)
+
+    def _verdict(self):
+        ended = self.device.show(HEALTH, "SubState")["SubState"] in ("exited", "failed")
+        return self.entry(HEALTH) if ended else None
+
+    def remove(self):
+        names = " ".join(f"/etc/systemd/system/{unit}.service.d" for unit in (START, CONFIRM, HEALTH, UPDATE))
+        self.device.run(f"rm -rf {names} /etc/systemd/system/{UPDATE}.service; systemctl daemon-reload")
+        self.device.attempt(f"umount {ESP}; losetup -d /dev/{self.loop}")
+        self.device.attempt(f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} +")
+        self.device.run(f"rm -rf {WORK}")
+        self.device.attempt(f"systemctl reset-failed {START} {CONFIRM} {HEALTH} {UPDATE}")
+        self.device.run(f"systemctl restart {START} {HEALTH}")
+
+    # ---- the ESP
+
+    def on_esp(self, path):
+        return self.device.attempt(f"test -e {ESP}/{path}")[0] == 0
+
+    def esp_is_read_only(self):
+        (line,) = [line for line in self.device.run("cat /proc/self/mountinfo").splitlines() if f" {ESP} " in line]
+        # Of the file system, not of this mount alone.
+        return line.split()[-1].split(",")[0] == "ro"
+
+
+class Orin(Board):
+    def __init__(self, device, folder):
+        super().__init__(device, folder)
+        self.write(f"{ROOT}/proc/device-tree/compatible", "nvidia,tegra234\n")
+        device.run(f"printf 'nvidia,tegra234\\0' > {ROOT}/proc/device-tree/compatible")
+        for name in ("RootfsStatusSlotA", "RootfsStatusSlotB", "BootChainFwCurrent"):
+            self.set(name, 0)
+
+    def file(self, name):
+        return f"{EFIVARS}/{name}-{NVIDIA}"
+
+    def set(self, name, value):
+        file, text = self.file(name), "".join(f"\\{byte:03o}" for byte in struct.pack("<II", 7, value))
+        self.device.run(f"[ ! -e {file} ] || {CHATTR} 0 {file}; printf '{text}' > {file} && {CHATTR} 16 {file}")
+
+    def get(self, name):
+        """None: there is no such variable."""
+        status, out, _ = self.device.attempt(f"od -An -tu4 -j4 {self.file(name)}")
+        return int(out) if status == 0 else None
+
+    def immutable(self, name):
+        return int(self.device.run(f"{LSATTR} {self.file(name)}")) & 16 != 0
+
+    def firmware_changes_to(self, slot):
+        """What BootChainDxe does with a wish for another chain."""
+        assert self.get("BootChainFwNext") == "ab".index(slot), "the wish was not for this slot"
+        self.device.run(f"{CHATTR} 0 {self.file('BootChainFwNext')} && rm {self.file('BootChainFwNext')}")
+        self.set("BootChainFwStatus", 0)
+        self.set("BootChainFwCurrent", "ab".index(slot))
+        self.runs(slot)
+
+
+@pytest.fixture
+def orin(device, tmp_path):
+    board = Orin(device, tmp_path)
+    yield board
+    board.remove()
+
+
+@pytest.fixture
+def qemu(device, tmp_path):
+    board = Board(device, tmp_path)
+    device.run(f"mount -o remount,rw {ESP} && mkdir -p {ESP}/loader/entries {ESP}/totton/a {ESP}/totton/b")
+    for slot, version, label in (("a", 2, "APP"), ("b", 1, "APP_b")):
+        board.write(f"{ESP}/loader/entries/totton-{slot}.conf", ENTRY.format(slot=slot, version=version, label=label))
+        board.write(f"{ESP}/totton/{slot}/Image", "kernel\n")
+    device.run(f"mount -o remount,ro {ESP}")
+    yield board
+    board.remove()
+
+
+def test_an_update_goes_its_way_through_the_units_of_an_orin(orin):
+    assert "slot a runs" in orin.begins(START)
+    assert orin.immutable("RootfsStatusSlotA")
+    orin.update("totton-audio-slot open b", "totton-audio-slot try b")
+    assert orin.get("RootfsStatusSlotB") == 0xFF and orin.immutable("RootfsStatusSlotB")
+    orin.firmware_changes_to("b")
+    assert "slot b runs, on trial" in orin.begins(START)
+    assert "slot b confirmed" in orin.healthy()
+    assert orin.get("RootfsStatusSlotB") == 0 and orin.immutable("RootfsStatusSlotB")
+    assert "slot b runs" in orin.begins(START)
+
+
+def test_a_capsule_is_copied_to_an_esp_that_is_read_only_before_and_after(orin):
+    orin.begins(START)
+    orin.device.run(f"echo capsule > {ROOT}/run/totton-audio-update/TEGRA_BL.Cap")
+    assert orin.esp_is_read_only()
+    orin.update("totton-audio-slot open b", "totton-audio-slot try b")
+    assert orin.device.run(f"cat {ESP}/EFI/UpdateCapsule/TEGRA_BL.Cap") == "capsule"
+    assert orin.get("BootChainFwNext") is None, "the capsule changes slots"
+    assert orin.esp_is_read_only()
+    orin.update("totton-audio-slot open b")
+    assert not orin.on_esp("EFI/UpdateCapsule/TEGRA_BL.Cap")
+    assert orin.esp_is_read_only()
+
+
+def test_an_update_goes_its_way_through_the_units_of_systemd_boot(qemu):
+    entries = f"{ESP}/loader/entries"
+    assert "slot a runs" in qemu.begins(START)
+    qemu.device.run(f"echo new > {ROOT}/run/totton-audio-update/Image")
+    qemu.update("totton-audio-slot open b", "totton-audio-slot try b")
+    assert qemu.device.run(f"ls {entries}").split() == ["totton-a.conf", "totton-b+3.conf"]
+    assert qemu.device.run(f"cat {ESP}/totton/b/Image") == "new"
+    assert qemu.esp_is_read_only()
+    qemu.runs("b")
+    assert "slot b runs, on trial" in qemu.begins(START)
+    assert "slot b confirmed" in qemu.healthy()
+    assert qemu.device.run(f"ls {entries}").split() == ["totton-a.conf", "totton-b.conf"]
+    assert qemu.esp_is_read_only()
+
+
+@pytest.mark.parametrize(
+    ("taken", "complaint"),
+    [
+        ("CapabilityBoundingSet=~CAP_SYS_RAWIO", "/dev/mem: Operation not permitted"),
+        ("DeviceAllow=\nDeviceAllow=block-* rw", "/dev/mem: Operation not permitted"),
+        ("CapabilityBoundingSet=~CAP_LINUX_IMMUTABLE", "RootfsStatusSlotA cannot be written: Operation not permitted"),
+    ],
+    ids=["RAWIO", "dev-mem", "IMMUTABLE"],
+)
+@pytest.mark.parametrize("unit", [START, CONFIRM])
+def test_each_right_is_needed_and_its_lack_is_told(orin, unit, taken, complaint):
+    orin.set("RootfsStatusSlotA", 0xFF)
+    orin.drop_in(unit, f"[Service]\n{taken}\n", name="taken")
+    orin.device.run("systemctl daemon-reload")
+    well, said = orin.begin(unit)
+    assert not well and complaint in said, said
+    orin.device.run(f"rm /etc/systemd/system/{unit}.service.d/taken.conf && systemctl daemon-reload")
+    orin.begins(unit)
+    assert orin.get("RootfsStatusSlotA") == 0
+
+
+@pytest.mark.timeout(900)
+def test_a_trial_that_does_not_come_up_restarts_the_box_early_until_it_is_over(orin, cable):
+    device = orin.device
+    orin.begins(START)
+    orin.update("totton-audio-slot open b", "totton-audio-slot try b")
+    # Each start from here on is one of a, as if no kernel of b had ever got there.
+    device.run(f"{CHATTR} 0 {orin.file('BootChainFwNext')} && rm {orin.file('BootChainFwNext')}")
+    cable.unplug()
+    device.reboot(deadline=600, until=lambda: "slot b did not come up in 3 starts" in orin.entry(START))
+    eventually("the cable is in", lambda: cable.plug() or True, deadline=180)
+    # Before anything of ours, and before any disk but the root file system's is looked at.
+    began = {unit: int(device.show(unit, "ActiveEnterTimestampMonotonic").popitem()[1]) for unit in (START, "local-fs.target")}
+    assert 0 < began[START] < began["local-fs.target"], began
+    assert orin.get("BootChainFwNext") is None, "it is not tried once more"

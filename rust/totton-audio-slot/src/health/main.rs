@@ -60,8 +60,14 @@ fn confirm(machine: &Machine) -> Result<bool> {
         }
         slot => slot?,
     };
-    if let Some(lost) = boot_loader(machine, false)?.status()?.lost {
-        println!("<4>{lost}; slot {slot}, the one before it, runs again");
+    // Whether it is known or not, the slot is good.
+    match boot_loader(machine, false).and_then(|loader| loader.status()) {
+        Ok(status) => {
+            if let Some(lost) = status.lost {
+                println!("<4>{lost}; slot {slot}, the one before it, runs again");
+            }
+        }
+        Err(error) => println!("<4>{error}"),
     }
     if !systemctl(&["start", CONFIRM]) {
         println!("<3>slot {slot} was not confirmed: journalctl -b -u {CONFIRM}");

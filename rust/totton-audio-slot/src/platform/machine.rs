@@ -16,8 +16,8 @@ use crate::systemd_boot::{ENTRIES, Esp};
 
 /// Where SWUpdate leaves what has to go to the ESP, for `try` to copy.
 pub const BROUGHT: &str = "/run/totton-audio-update";
-/// For tests: a folder that stands before every path, and in it the physical address of the
-/// register in `/dev/mem`.
+/// For tests: a folder that stands before every path, and, with it only, another physical address
+/// of the register. Who gives root's programs their environment is root.
 const ROOT: &str = "TOTTON_SLOT_ROOT";
 const REGISTER: &str = "TOTTON_SLOT_REGISTER";
 

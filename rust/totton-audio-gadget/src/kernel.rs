@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::description::Description;
@@ -35,7 +35,7 @@ pub struct LiveGadget {
 }
 
 /// The ALSA card through which the PC's sound arrives.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoundCard {
     pub index: u32,
     /// ALSA's id, as in `hw:ID`.

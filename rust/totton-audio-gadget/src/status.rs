@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::description::AUDIO_DRIVER;
@@ -12,7 +12,7 @@ use crate::error::{EXIT_COMPLETE, EXIT_FAILED, EXIT_NETWORK_ONLY};
 use crate::kernel::{Kernel, SoundCard};
 use crate::record;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// There is no gadget.
@@ -23,7 +23,7 @@ pub enum State {
 }
 
 /// The fields of `status --json`, all always present.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     pub state: State,
     pub udc: Option<String>,

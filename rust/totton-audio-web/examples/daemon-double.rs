@@ -29,10 +29,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = format!(
         "listen.hosts = [\"127.0.0.1\"]\nlisten.port = {port}\n\
          storage.folder = {data:?}\nsystem.power_sockets = {folder:?}\n\
-         system.updater_sockets = {updater:?}\n\
+         system.updater_sockets = {updater:?}\nsystem.check_socket = {check:?}\n\
          daemon.control = {control:?}\ndaemon.telemetry = {telemetry:?}\n",
         data = folder.join("data"),
         updater = folder.join("updater"),
+        check = folder.join("check"),
     );
     std::fs::write(folder.join("web.toml"), settings)?;
     let double = double::Double::start(&folder);

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 
 use crate::api::backup::Desk;
+use crate::api::check::Checks;
 use crate::api::equaliser::Turn;
 use crate::api::headphones::Headphones;
 use crate::api::logs::Readers;
@@ -35,6 +36,7 @@ pub struct Shared {
     pub gate: web::Data<Gate>,
     source: web::Data<Source>,
     readers: web::Data<Readers>,
+    checks: web::Data<Checks>,
     daemon: web::Data<Daemon>,
     spectra: web::Data<Spectra>,
     limit: web::Data<BodyLimit>,
@@ -74,6 +76,7 @@ impl Shared {
             gate: web::Data::new(gate),
             source: web::Data::new(Source::new(events, closed.clone(), streams)),
             readers: web::Data::new(Readers::new(closed.clone())),
+            checks: web::Data::new(Checks::default()),
             spectra: web::Data::new(Spectra::start(daemon.clone(), closed.clone())),
             daemon,
             limit: web::Data::new(BodyLimit(settings.max_body_bytes())),
@@ -108,6 +111,7 @@ pub fn app(
         .app_data(shared.gate.clone())
         .app_data(shared.source.clone())
         .app_data(shared.readers.clone())
+        .app_data(shared.checks.clone())
         .app_data(shared.daemon.clone())
         .app_data(shared.limit.clone())
         .app_data(shared.headphones.clone())

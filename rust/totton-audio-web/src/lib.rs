@@ -17,7 +17,7 @@
 //! - [`events`]: server-sent events
 //! - [`daemon`]: asks the audio daemon
 //! - [`feed`]: listens to the audio daemon
-//! - [`device`]: services, board, journal, power, updater
+//! - [`device`]: services, board, journal, check, power, updater
 //! - [`equaliser`], [`plot`]: equaliser profiles; what a filter does, in points
 //! - [`backup`]: what a backup is, and what of a stranger's is put in place
 //! - [`filter_file`]: filter files that came from outside

@@ -35,6 +35,7 @@ pub struct Settings {
     limits: Limits,
     power_sockets: PathBuf,
     updater_sockets: PathBuf,
+    check_socket: PathBuf,
     control: String,
     telemetry: String,
     answer: Duration,
@@ -59,6 +60,7 @@ impl Default for Settings {
             limits: Limits::default(),
             power_sockets: "/run/totton-audio-power".into(),
             updater_sockets: "/run/swupdate".into(),
+            check_socket: "/run/totton-audio-check/report".into(),
             control: endpoint::CONTROL.to_owned(),
             telemetry: endpoint::TELEMETRY.to_owned(),
             answer: Duration::from_secs(2),
@@ -113,6 +115,7 @@ impl Settings {
         set(&mut self.limits.free_bytes, file.storage.min_free_bytes);
         set(&mut self.power_sockets, file.system.power_sockets);
         set(&mut self.updater_sockets, file.system.updater_sockets);
+        set(&mut self.check_socket, file.system.check_socket);
         set(&mut self.control, file.daemon.control);
         set(&mut self.telemetry, file.daemon.telemetry);
         set(&mut self.answer, file.daemon.answer_seconds);
@@ -200,6 +203,11 @@ impl Settings {
     /// The folder of SWUpdate's sockets.
     pub fn updater_sockets(&self) -> &Path {
         &self.updater_sockets
+    }
+
+    /// The socket behind which systemd runs the check of the board.
+    pub fn check_socket(&self) -> &Path {
+        &self.check_socket
     }
 
     /// ZeroMQ endpoint of the daemon's REP socket.
@@ -366,6 +374,7 @@ mod tests {
             "storage.min_free_bytes = -1",
             "system.power_sockets = \"\"",
             "system.updater_sockets = \"../run\"",
+            "system.check_socket = \"report\"",
             "daemon.control = \"/run/control.sock\"",
             "daemon.answer_seconds = 0",
             "daemon.silence_seconds = nan",

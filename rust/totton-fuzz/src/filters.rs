@@ -57,7 +57,10 @@ fn read_filter(bytes: &[u8]) {
     assert_eq!(taps, filter.taps().len());
     assert_eq!(checked.ok(), Some((header.clone(), taps)), "the check tells something else");
     // What is only peeked at is as the file states it; the rest of it measures the gain.
-    assert!((head.dc_gain - header.dc_gain).abs() <= 1e-9 * (1.0 + header.dc_gain.abs()), "{head:?}, {header:?}");
+    assert!(
+        (head.dc_gain - header.dc_gain).abs() <= 1e-9 * (1.0 + header.dc_gain.abs()),
+        "{head:?}, {header:?}"
+    );
     assert_eq!(totton_dsp::Header { dc_gain: header.dc_gain, ..head }, *header);
 
     let written = filter.to_bytes(path).expect("what was read can be written");

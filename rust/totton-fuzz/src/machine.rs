@@ -1,8 +1,8 @@
 //! What journald, systemd and SWUpdate tell the page.
 
 use serde::Serialize;
+use totton_audio_check::systemd;
 use totton_audio_web::device::journal::Entry;
-use totton_audio_web::device::units;
 use totton_audio_web::device::updater::{self, Progress};
 use totton_audio_web::feed::event;
 
@@ -42,7 +42,7 @@ pub fn one_event<T: Serialize>(name: &str, data: &T) -> serde_json::Value {
 /// What `systemctl show` prints.
 pub fn systemctl(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let units = memory::within(128 * text.len() + BASE, || units::parse(&text));
+    let units = memory::within(128 * text.len() + BASE, || systemd::parse(&text));
     assert!(units.len() <= text.len());
     for unit in &units {
         let seconds = [unit.ready_seconds, unit.cpu_seconds];

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use totton_protocol::{Answer, Command};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{backup, logs::Readers, system};
+use super::{backup, check::Checks, logs::Readers, system};
 use crate::VERSION;
 use crate::daemon::Daemon;
 use crate::device::journal::{Level, Source, Wanted};
@@ -36,6 +36,7 @@ async fn get_diagnostics(
     store: web::Data<Store>,
     settings: web::Data<Settings>,
     readers: web::Data<Readers>,
+    checks: web::Data<Checks>,
 ) -> Result<HttpResponse, Problem> {
     let _place = readers.place()?;
     let mut files = vec![("README.txt", about())];
@@ -45,6 +46,7 @@ async fn get_diagnostics(
     files.push(("dacs.json", told(dacs)));
     files.push(("filters.json", told(daemon.ask(Command::Filters).await)));
     files.push(("backup.json", told(backup::collect(&daemon, store).await)));
+    files.push(("check.json", told(checks.ask(settings.clone()).await)));
     for (name, source, level) in [
         ("journal-product.txt", Source::Product, Level::Debug),
         ("journal-system.txt", Source::System, Level::Warning),
@@ -98,6 +100,7 @@ fn about() -> Vec<u8> {
          status.json, dacs.json, filters.json  what the audio daemon says\n\
          backup.json                           settings, presets, equalisers\n\
          system.json                           services, boot, board\n\
+         check.json                            what the board has to show, step by step\n\
          journal-*.txt                         the newest 2000 entries each\n\n\
          Serial numbers of the DACs and of the box are taken out.\n\
          Look through it before you give it away: presets and equalisers have the names\n\

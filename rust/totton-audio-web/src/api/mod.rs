@@ -2,6 +2,7 @@
 //! it takes and gives; [`crate::openapi`] collects that into the API's description.
 
 pub mod backup;
+pub mod check;
 pub mod diagnostics;
 pub mod equaliser;
 pub mod filters;
@@ -33,6 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(presets::routes)
             .configure(backup::routes)
             .configure(system::routes)
+            .configure(check::routes)
             .configure(logs::routes)
             .configure(diagnostics::routes)
             .configure(update::routes)

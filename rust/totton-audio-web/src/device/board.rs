@@ -4,16 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
+use totton_audio_check::thermal;
+use totton_protocol::Temperature;
 use utoipa::ToSchema;
-
-/// A thermometer.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct Thermometer {
-    /// The kernel's name of the zone.
-    pub name: String,
-    /// Degrees Celsius.
-    pub celsius: f64,
-}
 
 /// The board.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -37,7 +30,7 @@ pub struct Board {
     /// Bytes free there.
     pub disk_free_bytes: u64,
     /// The thermometers that the kernel knows.
-    pub temperatures: Vec<Thermometer>,
+    pub temperatures: Vec<Temperature>,
 }
 
 /// Reads what there is; what is not there is left out. `data` is the data folder.
@@ -50,7 +43,7 @@ pub fn read(data: &Path) -> Board {
         kernel: nix::sys::utsname::uname()
             .ok()
             .map(|name| name.release().to_string_lossy().into_owned()),
-        temperatures: temperatures(Path::new("/sys/class/thermal")),
+        temperatures: thermal::read(Path::new("/sys/class/thermal")),
         ..Board::default()
     };
     if let Ok(info) = nix::sys::sysinfo::sysinfo() {
@@ -80,39 +73,9 @@ fn system() -> Option<String> {
     Some(value.trim_matches('"').to_owned())
 }
 
-fn temperatures(folder: &Path) -> Vec<Thermometer> {
-    let zones = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<_> = zones
-        .filter(|zone| zone.file_name().to_string_lossy().starts_with("thermal_zone"))
-        .filter_map(|zone| {
-            let millidegrees: f64 = word(&zone.path().join("temp"))?.parse().ok()?;
-            let name = word(&zone.path().join("type"))?;
-            Some(Thermometer { name, celsius: millidegrees / 1000.0 })
-        })
-        .collect();
-    found.sort_by(|a, b| a.name.cmp(&b.name));
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn zones_are_read_and_those_that_do_not_answer_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        for (zone, kind, temperature) in
-            [("thermal_zone1", "gpu-thermal\n", "41500\n"), ("thermal_zone0", "cpu-thermal\n", "")]
-        {
-            let path = folder.path().join(zone);
-            fs::create_dir(&path).unwrap();
-            fs::write(path.join("type"), kind).unwrap();
-            fs::write(path.join("temp"), temperature).unwrap();
-        }
-        fs::create_dir(folder.path().join("cooling_device0")).unwrap();
-        let gpu = Thermometer { name: "gpu-thermal".into(), celsius: 41.5 };
-        assert_eq!(temperatures(folder.path()), [gpu]);
-    }
 
     #[test]
     fn the_machine_under_the_test_has_memory_and_a_disk() {

@@ -59,6 +59,7 @@ pub struct Storage {
 pub struct System {
     pub power_sockets: Option<Folder>,
     pub updater_sockets: Option<Folder>,
+    pub check_socket: Option<Folder>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -241,6 +242,7 @@ impl File {
             ("storage.min_free_bytes", self.storage.min_free_bytes.is_none()),
             ("system.power_sockets", self.system.power_sockets.is_none()),
             ("system.updater_sockets", self.system.updater_sockets.is_none()),
+            ("system.check_socket", self.system.check_socket.is_none()),
             ("daemon.control", self.daemon.control.is_none()),
             ("daemon.telemetry", self.daemon.telemetry.is_none()),
             ("daemon.answer_seconds", self.daemon.answer_seconds.is_none()),

@@ -175,10 +175,12 @@ fn with_programs(folder: &Path) -> std::ffi::OsString {
 pub fn write_settings(folder: &Path, more: &str) -> std::path::PathBuf {
     let (control, telemetry) = endpoints(folder);
     let path = folder.join("web.toml");
-    let [data, power, updater] = ["data", "power", "updater"].map(|name| folder.join(name));
+    let [data, power, updater, check] =
+        ["data", "power", "updater", "check"].map(|name| folder.join(name));
     let text = format!(
         "listen.hosts = [\"127.0.0.1\"]\nstorage.folder = {data:?}\n\
-         system.power_sockets = {power:?}\nsystem.updater_sockets = {updater:?}\n{more}\n[daemon]\ncontrol = {control:?}\n\
+         system.power_sockets = {power:?}\nsystem.updater_sockets = {updater:?}\n\
+         system.check_socket = {check:?}\n{more}\n[daemon]\ncontrol = {control:?}\n\
          telemetry = {telemetry:?}\nanswer_seconds = 0.5\nslow_answer_seconds = 5\n\
          silence_seconds = 0.5\n"
     );

@@ -322,6 +322,47 @@ fn power_is_asked_of_systemd_by_connecting_and_nothing_else() {
     assert_eq!(sent, b"");
 }
 
+/// What systemd does behind totton-audio-check.socket: one report for each connection.
+fn checker(path: &std::path::Path, report: &Value) -> std::thread::JoinHandle<Vec<u8>> {
+    let socket = std::os::unix::net::UnixListener::bind(path).unwrap();
+    let report = report.to_string();
+    std::thread::spawn(move || {
+        let mut sent = Vec::new();
+        // Once for the view, once for the diagnostics.
+        for _ in 0..2 {
+            let (mut connection, _) = socket.accept().unwrap();
+            connection.read_to_end(&mut sent).unwrap();
+            std::io::Write::write_all(&mut connection, report.as_bytes()).unwrap();
+        }
+        sent
+    })
+}
+
+#[test]
+fn the_board_is_checked_by_connecting_and_the_report_is_in_the_diagnostics() {
+    let (bench, _double) = Bench::with_daemon("");
+    assert_problem(&bench.get("/api/v1/check"), 409, "check-not-possible");
+    let step = json!({"id": "root", "group": "storage", "title": "Root file system",
+        "expected": "read-only", "found": "writable on APP", "verdict": "failed", "why": null,
+        "action": "restart the box"});
+    let report =
+        json!({"version": "1", "model": "SerialNumber: 77", "failed": true, "steps": [step]});
+    let checker = checker(&bench.folder.path().join("check"), &report);
+    assert_eq!(bench.get("/api/v1/check").json(), report);
+
+    let packed = bench.get("/api/v1/diagnostics").body;
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
+    let mut text = String::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if entry.path().unwrap().ends_with("check.json") {
+            entry.read_to_string(&mut text).unwrap();
+        }
+    }
+    assert!(text.contains("writable on APP") && text.contains("[removed]"), "{text}");
+    assert_eq!(checker.join().unwrap(), b"", "nothing is sent to the check");
+}
+
 #[test]
 fn an_update_goes_through_to_the_updater_and_its_end_is_told() {
     let (bench, _double) = Bench::with_daemon("");

@@ -60,7 +60,9 @@ fn with_a_password_nothing_is_open_but_the_way_in() {
     }
     let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
     let commands = double.shared.lock().unwrap().commands.len();
-    for path in ["status", "events", "settings", "backup", "logs", "diagnostics", "spectrum"] {
+    for path in
+        ["status", "events", "settings", "backup", "logs", "diagnostics", "spectrum", "check"]
+    {
         assert_problem(&bench.get(&format!("/api/v1/{path}")), 401, "password-needed");
     }
     assert_problem(&bench.order("PUT /api/v1/mute", r#"{"mute":true}"#), 401, "password-needed");

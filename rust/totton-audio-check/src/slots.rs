@@ -1,5 +1,7 @@
-//! What the slot program says. This is all that is known of it here: its words for people, which
-//! its documentation keeps.
+//! What the slot program says. This is all that is known of it here: the fields of
+//! `totton-audio-slot status --json` that matter, or its words where it knows no JSON.
+
+use serde::Deserialize;
 
 use crate::answers::Unanswered;
 use crate::device::{Device, Unread};
@@ -10,11 +12,11 @@ pub const PROGRAM: &str = "/usr/local/bin/totton-audio-slot";
 /// The slots as they stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slots {
-    /// What the program says, in one line.
+    /// In one line.
     pub words: String,
     /// Whether the running slot is on trial.
     pub trial: bool,
-    /// Whether the other slot was tried in vain.
+    /// Whether the other slot was tried in vain, or the box was in the firmware's recovery mode.
     pub lost: bool,
 }
 
@@ -26,18 +28,53 @@ pub enum Unknown {
     Unread(Unread),
 }
 
+#[derive(Deserialize)]
+struct Status {
+    running: String,
+    next: String,
+    on_trial: bool,
+    lost: Option<Lost>,
+    #[serde(default)]
+    recoveries: u32,
+}
+
+#[derive(Deserialize)]
+struct Lost {
+    slot: String,
+}
+
+impl From<Status> for Slots {
+    fn from(status: Status) -> Self {
+        let Status { running, next, on_trial, lost, recoveries } = status;
+        let mut words = format!("{running} runs");
+        if on_trial {
+            words += ", on trial";
+        }
+        if next != running {
+            words += &format!("; {next} is next");
+        }
+        if let Some(Lost { slot }) = &lost {
+            words += &format!("; {slot} did not come up");
+        }
+        if recoveries > 0 {
+            words += &format!("; came out of the firmware's recovery mode {recoveries} times");
+        }
+        Self { words, trial: on_trial, lost: lost.is_some() || recoveries > 0 }
+    }
+}
+
 /// Asks the program.
 ///
 /// # Errors
 /// When it cannot be asked, or knows of no slots.
 pub fn read(device: &Device) -> Result<Slots, Unknown> {
-    let said = match device.run(PROGRAM, &["status"]) {
+    let said = match device.run(PROGRAM, &["status", "--json"]) {
         Ok(said) => said,
         Err(Unanswered::Absent(words)) => return Err(Unknown::NoSlots(words)),
         Err(unanswered) => return Err(Unknown::Unread(unanswered.into())),
     };
-    let lines: Vec<_> = said.out.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if !said.success || lines.is_empty() {
+    let out = said.out.trim();
+    if !said.success || out.is_empty() {
         let words = said.err.trim().to_owned();
         return Err(if words.contains("has no slots") {
             Unknown::NoSlots(words)
@@ -47,6 +84,13 @@ pub fn read(device: &Device) -> Result<Slots, Unknown> {
             Unknown::Unread(Unread::Failed(words))
         });
     }
+    if out.starts_with('{') {
+        let status: Status = serde_json::from_str(out).map_err(|error| {
+            Unknown::Unread(Unread::Failed(format!("{PROGRAM} status --json: {error}")))
+        })?;
+        return Ok(status.into());
+    }
+    let lines: Vec<_> = out.lines().map(str::trim).collect();
     Ok(Slots {
         words: lines.join("; "),
         trial: lines.contains(&"on trial: yes"),

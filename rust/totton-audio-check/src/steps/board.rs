@@ -55,7 +55,7 @@ fn slots(device: &Device) -> Result<Finding, Unread> {
     Ok(if slots.lost {
         Finding::warning(
             slots.words,
-            "An update did not come up and was left: see journalctl -t totton-audio-health, then install it again or another.",
+            "An update did not come up and was left: see journalctl -t totton-audio-slot -t totton-audio-health, then install it again or another.",
         )
     } else if slots.trial {
         Finding::warning(

@@ -14,7 +14,7 @@ use totton_protocol::{RealTime, Telemetry};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 const GADGET: &str = "/usr/local/bin/totton-audio-gadget-setup status --json";
-const SLOT: &str = "/usr/local/bin/totton-audio-slot status";
+const SLOT: &str = "/usr/local/bin/totton-audio-slot status --json";
 const FAILED: &str = "systemctl list-units --failed --plain --no-legend --no-pager";
 
 /// What stands where a real device would be.
@@ -124,6 +124,10 @@ impl Machine {
 
     pub fn slot_says(&mut self, out: &str) {
         self.says(SLOT, out);
+    }
+
+    pub fn slot(&mut self, from: &str, to: &str) {
+        self.resays(SLOT, from, to);
     }
 
     pub fn slot_complains(&mut self, err: &str) {
@@ -249,7 +253,10 @@ impl Machine {
         machine.file("sys/class/thermal/thermal_zone0/temp", "48000\n");
         machine.file("sys/class/thermal/thermal_zone0/trip_point_0_type", "passive\n");
         machine.file("sys/class/thermal/thermal_zone0/trip_point_0_temp", "99000\n");
-        machine.slot_says("running slot: a\non trial: no\n");
+        machine.slot_says(
+            r#"{"loader":"orin","on_trial":false,"running":"a","next":"a","a":{"is":"good"},
+            "b":{"is":"not-good"},"lost":null,"recoveries":0}"#,
+        );
         machine
     }
 

@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 PAGE = "http://totton-audio.local/"
-VIEWS = ("listen", "sound", "spectrum", "system", "update")
+VIEWS = ("listen", "sound", "spectrum", "system", "update", "check")
 DESKTOP, PHONE = (1280, 1000), (400, 860)
 # CSS pixels: small and usual phones, a tablet, a desktop.
 WIDTHS = (320, 360, 390, 412, 768, 1280)

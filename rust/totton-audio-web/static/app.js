@@ -17,7 +17,10 @@ const VIEWS = {
   spectrum: () => import("/spectrum.js"),
   system: () => import("/system.js"),
   update: () => import("/update.js"),
+  check: () => import("/check.js"),
 };
+// A view that has no place of its own among the views is within another.
+const WITHIN = { check: "system" };
 
 const root = document.getElementById("view");
 const state = document.getElementById("state");
@@ -33,7 +36,7 @@ async function show(focus) {
   const name = wanted();
   const turn = (opening += 1);
   for (const link of document.querySelectorAll("nav [data-view]")) {
-    link.ariaCurrent = link.dataset.view === name ? "page" : null;
+    link.ariaCurrent = link.dataset.view === (WITHIN[name] ?? name) ? "page" : null;
     say(link.querySelector("span"), texts().views[link.dataset.view]);
   }
   const view = await VIEWS[name]();

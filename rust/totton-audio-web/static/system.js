@@ -96,6 +96,8 @@ function faultsCard(t) {
 function careCard(t) {
   return {
     root: card("care", t.care, "half care",
+      h("h3", {}, t.views.check), h("p", { class: "soft" }, t.checkAbout),
+      h("div", { class: "row" }, h("a", { class: "button", href: "#check", test: "check" }, t.checkOpen)),
       h("h3", {}, t.diagnostics), h("p", { class: "soft" }, t.diagnosticsAbout),
       h("div", { class: "row" }, h("a", { class: "button", href: address("diagnostics"), download: "totton-audio-diagnostics.tar.gz", test: "diagnostics" }, t.diagnosticsGet)),
       h("h3", {}, t.backup), backupPart(t),

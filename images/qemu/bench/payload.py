@@ -17,6 +17,7 @@ TRIPLE = "aarch64-unknown-linux-gnu"
 # Binary of the workspace: its path on the device.
 BINARIES = {
     "totton-audio-gadget-setup": "usr/local/bin/totton-audio-gadget-setup",
+    "totton-audio-check": "usr/local/bin/totton-audio-check",
     "totton-audio-slot": "usr/local/bin/totton-audio-slot",
     "totton-audio-health": "usr/lib/totton-audio/health",
     "gpu_upsampler_alsa": "opt/totton_audio/bin/gpu_upsampler_alsa",

@@ -15,6 +15,7 @@ SRC_URI = "\
     file://rust/Cargo.lock \
     file://rust/Cargo.toml \
     file://rust/gpu-upsampler \
+    file://rust/totton-audio-check \
     file://rust/totton-audio-gadget \
     file://rust/totton-audio-slot \
     file://rust/totton-audio-web \
@@ -39,6 +40,8 @@ do_install() {
     install -d ${D}${prefix}/local/bin ${D}/opt/totton_audio/bin
     install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${BINARIES}/totton-audio-slot ${D}${prefix}/local/bin/
     install -D -m 0755 ${BINARIES}/totton-audio-health ${D}${nonarch_libdir}/totton-audio/health
+    install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${D}${prefix}/local/bin/
+    install -m 0755 ${BINARIES}/totton-audio-check ${D}${prefix}/local/bin/
     install -m 0755 ${BINARIES}/gpu_upsampler_alsa ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
@@ -52,6 +55,11 @@ do_install:class-native() {
 }
 
 PACKAGES =+ "totton-audio-gadget totton-audio-slot gpu-upsampler totton-audio-web totton-filter upsampler-bench"
+PACKAGES =+ "totton-audio-check totton-audio-gadget gpu-upsampler totton-audio-web totton-filter upsampler-bench"
+
+SUMMARY:totton-audio-check = "Goes through what a board has to show"
+FILES:totton-audio-check = "${prefix}/local/bin/totton-audio-check"
+RDEPENDS:totton-audio-check = "totton-audio-conf"
 
 SUMMARY:totton-audio-gadget = "USB composite gadget: sound card and network"
 FILES:totton-audio-gadget = "${prefix}/local/bin/totton-audio-gadget-setup"
@@ -82,7 +90,7 @@ FILES:totton-audio-web = "\
     /opt/totton_audio/bin/totton-audio-web \
     /opt/totton_audio/bin/totton-headphones \
 "
-RDEPENDS:totton-audio-web = "gpu-upsampler totton-audio-conf"
+RDEPENDS:totton-audio-web = "gpu-upsampler totton-audio-check totton-audio-conf"
 # The USB stick that removes a forgotten password: only its label is read, no file system.
 RRECOMMENDS:totton-audio-web = "\
     kernel-module-sd-mod \
@@ -100,18 +108,22 @@ FILES:upsampler-bench = "/opt/totton_audio/bin/upsampler-bench"
 USERADD_PACKAGES = "gpu-upsampler totton-audio-web"
 USERADD_PACKAGES:class-native = ""
 SERVICE_USER = "--system --no-create-home --home-dir /opt/totton_audio --shell ${base_sbindir}/nologin"
-# A new group comes last: the numbers of those before it are on the data partitions of boxes
-# that are updated.
+# A new group or user comes last: the numbers of those before it are on the data partitions of
+# boxes that are updated. So the check's are made with the page's.
 GROUPADD_PARAM:gpu-upsampler = "--system totton_audio; --system render; --system gpu-upsampler"
 USERADD_PARAM:gpu-upsampler = "${SERVICE_USER} --gid gpu-upsampler gpu-upsampler"
-GROUPADD_PARAM:totton-audio-web = "--system totton_audio"
-USERADD_PARAM:totton-audio-web = "${SERVICE_USER} --gid totton_audio totton_audio"
+GROUPADD_PARAM:totton-audio-web = "--system totton_audio; --system totton-audio-check"
+USERADD_PARAM:totton-audio-web = "\
+    ${SERVICE_USER} --gid totton_audio totton_audio; \
+    ${SERVICE_USER} --gid totton-audio-check totton-audio-check \
+"
 
 ALLOW_EMPTY:${PN} = "1"
 RDEPENDS:${PN}:class-target = "\
     avahi-daemon \
     gpu-upsampler \
     systemd-networkd \
+    totton-audio-check \
     totton-audio-gadget \
     totton-audio-slot \
     totton-audio-web \

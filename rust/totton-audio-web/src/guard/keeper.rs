@@ -12,7 +12,7 @@ use actix_web::http::StatusCode;
 use super::hashing::{Hashing, Lane};
 use super::lockout::{Lockout, Sender};
 use super::log_pace::LogPace;
-use super::sessions::{self, Session, Sessions};
+use super::sessions::{self, Sessions};
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -79,7 +79,7 @@ impl Keeper {
         let hash = self.sessions.hash().ok_or_else(none_set)?;
         self.check(hashing, &hash, visitor, password)?;
         let session = sessions::token()?;
-        if !self.sessions.open(&hash, Session::of(&session)) {
+        if !self.sessions.open(&hash, self.sessions.session(&session)) {
             return Err(changed());
         }
         Ok(Opened { session, browser: self.remember(visitor, false)? })
@@ -112,7 +112,7 @@ impl Keeper {
         }
         let hash = new.map(|new| hashing.hash(new)).transpose()?;
         let session = new.map(|_| sessions::token()).transpose()?;
-        let opened: Vec<_> = session.iter().map(|token| Session::of(token)).collect();
+        let opened: Vec<_> = session.iter().map(|token| self.sessions.session(token)).collect();
         let in_time = self.sessions.change(before.as_deref(), |kept| {
             kept.hash = hash;
             kept.sessions = opened;
@@ -287,7 +287,7 @@ mod tests {
         let hash = device.keeper.sessions.hash().unwrap();
         device.keeper.check(&mut device.hashing, &hash, &stranger(), "correct horse").unwrap();
         device.change(Some("correct horse"), Some("another horse")).unwrap();
-        assert!(!device.keeper.sessions.open(&hash, Session::of("late")));
+        assert!(!device.keeper.sessions.open(&hash, device.keeper.sessions.session("late")));
         assert!(!device.is_open("late"));
     }
 

@@ -28,6 +28,7 @@ pub mod origin;
 pub mod pace;
 pub mod password;
 pub mod sessions;
+pub mod steady;
 pub mod streams;
 
 use std::time::{Duration, Instant};

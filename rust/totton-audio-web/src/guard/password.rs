@@ -78,6 +78,11 @@ impl Password {
         self.session(headers).map(|(_, left)| left)
     }
 
+    /// The system's clock was set: sessions last as long as before. Writes the disk.
+    pub fn follow_clock(&self) {
+        self.keeper.sessions.follow_clock();
+    }
+
     /// Who sends a password with these headers from this address.
     pub fn visitor(&self, headers: &HeaderMap, address: IpAddr) -> Visitor {
         let browser = self.keeper.sessions.browser(cookies(headers, BROWSER_COOKIE));

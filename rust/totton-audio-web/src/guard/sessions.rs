@@ -3,15 +3,19 @@
 //! Every change goes through [`Sessions::change`]: one at a time, written to the disk first,
 //! and only while the hash is still the one that the change was made for. The lock that
 //! requests need is not held meanwhile.
+//!
+//! A session lasts for 30 days by the clock that only counts: it neither ends nor lasts longer
+//! when the system's clock is set ([`Sessions::follow_clock`]).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::hashing;
+use super::steady::Steady;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -50,20 +54,21 @@ pub struct Session {
     until: u64,
 }
 
-impl Session {
-    /// A session that begins now.
-    pub fn of(token: &str) -> Self {
-        Self { token: digest(token), until: seconds_now() + LASTS.as_secs() }
-    }
-}
-
 impl Kept {
-    /// Adds a session; those that are over and the oldest ones make room.
-    pub fn open(&mut self, session: Session) {
-        self.sessions.retain(|session| session.until > seconds_now());
+    /// Adds a session; those that are over by `now` and the oldest ones make room.
+    fn open(&mut self, session: Session, now: u64) {
+        self.sessions.retain(|session| session.until > now);
         let over = (self.sessions.len() + 1).saturating_sub(SESSIONS);
         self.sessions.drain(..over);
         self.sessions.push(session);
+    }
+
+    /// Moves the ends of all sessions by so many seconds; none ends later than one that begins
+    /// at `now`.
+    fn shift(&mut self, seconds: i64, now: u64) {
+        for session in &mut self.sessions {
+            session.until = session.until.saturating_add_signed(seconds).min(now + LASTS.as_secs());
+        }
     }
 }
 
@@ -80,6 +85,8 @@ pub struct Sessions {
     /// Held over a whole change, the disk included. Requests do not take it.
     turn: Mutex<()>,
     kept: Mutex<Kept>,
+    /// The time by which `until` is meant. Locked after `kept`.
+    steady: Mutex<Steady>,
     browsers: Mutex<Browsers>,
     ended: watch::Sender<()>,
 }
@@ -98,7 +105,7 @@ impl Sessions {
             })
         };
         let kept = store.read::<Kept>(FILE).and_then(|kept| readable(kept.unwrap_or_default()));
-        let kept = kept.map_err(|problem| {
+        let mut kept = kept.map_err(|problem| {
             Problem::failed(format!(
                 "{}. The page stays closed, since it cannot tell its password. To remove the \
                  password, connect a USB stick whose volume label is TOTTONRESET to the device.",
@@ -109,10 +116,14 @@ impl Sessions {
             log::warn!("no browser is known from before: {problem}");
             None
         });
+        let steady = Steady::new(SystemTime::now(), Instant::now());
+        // The clock may have been years ahead when it was written.
+        kept.shift(0, steady.seconds(Instant::now()));
         Ok(Self {
             store: store.clone(),
             turn: Mutex::default(),
             kept: Mutex::new(kept),
+            steady: Mutex::new(steady),
             browsers: Mutex::new(browsers.unwrap_or_default()),
             ended: watch::Sender::new(()),
         })
@@ -120,6 +131,38 @@ impl Sessions {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> u64 {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner).seconds(Instant::now())
+    }
+
+    /// A session that begins now.
+    pub fn session(&self, token: &str) -> Session {
+        Session { token: digest(token), until: self.now() + LASTS.as_secs() }
+    }
+
+    /// Takes the time of the system's clock, which was set: every session lasts as long as it
+    /// would have. Writes the disk.
+    pub fn follow_clock(&self) {
+        self.follow(SystemTime::now());
+    }
+
+    fn follow(&self, wall: SystemTime) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = {
+            let mut kept = self.kept();
+            let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+            let seconds = steady.follow(wall, Instant::now());
+            if seconds == 0 || kept.sessions.is_empty() {
+                return;
+            }
+            kept.shift(seconds, steady.seconds(Instant::now()));
+            kept.clone()
+        };
+        if let Err(problem) = self.store.write(FILE, &new) {
+            log::warn!("sessions end at another time after a restart: {problem}");
+        }
     }
 
     fn browsers(&self) -> MutexGuard<'_, Browsers> {
@@ -140,7 +183,7 @@ impl Sessions {
     pub fn find<'a>(&self, tokens: impl Iterator<Item = &'a str>) -> Option<(String, Duration)> {
         let kept = self.kept();
         kept.hash.as_ref()?;
-        let now = seconds_now();
+        let now = self.now();
         let left = tokens.filter_map(|token| {
             let token = digest(token);
             let session = kept.sessions.iter().find(|session| session.token == token)?;
@@ -167,7 +210,8 @@ impl Sessions {
     /// full must not keep the owner out: the session then ends with the service.
     pub fn open(&self, checked: &str, session: Session) -> bool {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.change_in_turn(Some(checked), |kept| kept.open(session), false).unwrap_or(false)
+        let now = self.now();
+        self.change_in_turn(Some(checked), |kept| kept.open(session, now), false).unwrap_or(false)
     }
 
     fn change_in_turn(
@@ -262,10 +306,6 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,18 +317,49 @@ mod tests {
         let hash = hashing::Hashing::new(hashing::Cost::least()).hash("correct horse").unwrap();
         assert!(sessions.change(None, |kept| kept.hash = Some(hash.clone())).unwrap());
         for (left, open) in [(60, true), (0, false)] {
-            let session = Session { token: digest("a token"), until: seconds_now() + left };
+            let session = Session { token: digest("a token"), until: sessions.now() + left };
             assert!(sessions.change(Some(&hash), |kept| kept.sessions = vec![session]).unwrap());
             let found = sessions.find(["another", "a token"].into_iter());
             assert_eq!(found.is_some(), open);
             assert!(found.is_none_or(|(_, left)| left <= Duration::from_secs(60)));
         }
         for number in 0..2 * SESSIONS {
-            assert!(sessions.open(&hash, Session::of(&number.to_string())));
+            assert!(sessions.open(&hash, sessions.session(&number.to_string())));
         }
         assert_eq!(sessions.kept().sessions.len(), SESSIONS);
         assert!(sessions.find(["0"].into_iter()).is_none());
         assert!(sessions.find([(2 * SESSIONS - 1).to_string().as_str()].into_iter()).is_some());
+    }
+
+    #[test]
+    fn setting_the_clock_neither_ends_a_session_nor_makes_it_last() {
+        let year = Duration::from_secs(365 * 24 * 3600);
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let sessions = Sessions::load(&store).unwrap();
+        let hash = hashing::Hashing::new(hashing::Cost::least()).hash("correct horse").unwrap();
+        assert!(sessions.change(None, |kept| kept.hash = Some(hash.clone())).unwrap());
+        let short = Session { token: digest("short"), until: sessions.now() + 600 };
+        let over = Session { token: digest("over"), until: sessions.now() - 1 };
+        assert!(sessions.change(Some(&hash), |kept| kept.sessions = vec![short, over]).unwrap());
+        assert!(sessions.open(&hash, sessions.session("long")));
+        let left = |sessions: &Sessions, token: &str| {
+            sessions.find([token].into_iter()).map_or(0, |(_, left)| left.as_secs())
+        };
+        let ends = sessions.ends();
+        for wall in [SystemTime::now() + 5 * year, SystemTime::now() - year, SystemTime::now()] {
+            sessions.follow(wall);
+            assert!((590..=600).contains(&left(&sessions, "short")));
+            assert!(left(&sessions, "long").abs_diff(LASTS.as_secs()) < 10);
+            assert_eq!(left(&sessions, "over"), 0);
+        }
+        assert!(!ends.has_changed().unwrap(), "nobody's stream is broken by it");
+        // Nor over a restart, where the clock is right again.
+        sessions.follow(SystemTime::now());
+        assert!((580..=600).contains(&left(&Sessions::load(&store).unwrap(), "short")));
+        // A file from when the clock was ahead gives no more than any session has.
+        sessions.follow(SystemTime::now() + 5 * year);
+        assert!(left(&Sessions::load(&store).unwrap(), "short") <= LASTS.as_secs());
     }
 
     #[test]
@@ -297,7 +368,7 @@ mod tests {
         let sessions = Sessions::load(&Store::new(folder.path())).unwrap();
         let hash = hashing::Hashing::new(hashing::Cost::least()).hash("correct horse").unwrap();
         assert!(sessions.change(None, |kept| kept.hash = Some(hash.clone())).unwrap());
-        assert!(!sessions.open("another", Session::of("a token")));
+        assert!(!sessions.open("another", sessions.session("a token")));
         assert!(!sessions.change(None, |kept| kept.hash = None).unwrap());
         assert_eq!(sessions.hash(), Some(hash));
     }
@@ -312,7 +383,7 @@ mod tests {
         // Nothing can be written where a file is in the folder's place.
         std::fs::remove_dir_all(&data).unwrap();
         std::fs::write(&data, "").unwrap();
-        assert!(sessions.open(&hash, Session::of("a token")));
+        assert!(sessions.open(&hash, sessions.session("a token")));
         assert!(sessions.find(["a token"].into_iter()).is_some());
         // A password that is not kept is not set.
         assert!(sessions.change(Some(&hash), |kept| kept.hash = None).is_err());

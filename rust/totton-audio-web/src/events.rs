@@ -1,6 +1,7 @@
 //! `GET /api/v1/events`: server-sent events.
 //!
-//! - `hello` first: `{"version": …}`, the version of this service;
+//! - `hello` first: `{"version": …, "unix_time_ms": …}`, the version of this service and what
+//!   the clock shows;
 //! - `telemetry`: a [`totton_protocol::Telemetry`] as it comes, at most 20 a second;
 //! - `away`: `{"reason", "action", "silent_seconds"}` while the daemon is silent,
 //!   again and again, so that a page can tell a silent daemon from a dead link;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::VERSION;
+use crate::device::clock;
 use crate::feed::{self, Events};
 use crate::guard::caller::{Place, Places};
 use crate::problem::Problem;
@@ -64,6 +66,7 @@ struct Stream {
 #[derive(Serialize)]
 struct Hello {
     version: &'static str,
+    unix_time_ms: u64,
 }
 
 /// What happens, as server-sent events: `hello`, `telemetry`, `away`, `heartbeat`.
@@ -86,7 +89,8 @@ pub async fn follow_events(source: web::Data<Source>) -> Result<HttpResponse, Pr
     let mut events = source.events.clone();
     // What is known already comes first, then what is new.
     events.mark_changed();
-    let hello = feed::event("hello", &Hello { version: VERSION }).unwrap_or_default();
+    let hello = feed::event("hello", &Hello { version: VERSION, unix_time_ms: clock::unix_ms() })
+        .unwrap_or_default();
     // `retry`: milliseconds until the browser connects again by itself.
     let first = Bytes::from([b"retry: 1000\n\n".as_slice(), &hello].concat());
     let stream =

@@ -34,7 +34,7 @@ use crate::problem::{self, Problem};
         (name = "backup", description = "Everything that a user has set, in one file"),
         (name = "update", description = "A signed bundle, by SWUpdate"),
         (name = "headphones", description = "Headphone equalisers of OPRA, CC BY-SA 4.0"),
-        (name = "system", description = "The device: services, board, power"),
+        (name = "system", description = "The device: services, board, clock, power"),
         (name = "logs", description = "The journal"),
         (name = "session", description = "The optional password"),
         (name = "description", description = "This description"),

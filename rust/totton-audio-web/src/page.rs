@@ -34,6 +34,7 @@ const FILES: &[(&str, &[u8], &str)] = &[
     file!("/backup.js", "backup.js", JAVASCRIPT),
     file!("/bands.js", "bands.js", JAVASCRIPT),
     file!("/check.js", "check.js", JAVASCRIPT),
+    file!("/clock.js", "clock.js", JAVASCRIPT),
     file!("/description.js", "description.js", JAVASCRIPT),
     file!("/dom.js", "dom.js", JAVASCRIPT),
     file!("/en.js", "en.js", JAVASCRIPT),

@@ -195,7 +195,7 @@ impl Settings {
         self.limits
     }
 
-    /// The folder of the sockets on which systemd listens for restart and power off.
+    /// The folder of the sockets on which systemd listens for restart, power off and the time.
     pub fn power_sockets(&self) -> &Path {
         &self.power_sockets
     }

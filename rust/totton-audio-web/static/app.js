@@ -2,6 +2,7 @@
 
 import { h, say } from "/dom.js";
 import { get, send } from "/api.js";
+import * as clock from "/clock.js";
 import { listen } from "/live.js";
 import { hide, words } from "/notice.js";
 import { follow, known, tell } from "/state.js";
@@ -161,6 +162,7 @@ listen({
     // The service was updated: its page, too.
     if (known.version !== null && known.version !== message.version) location.reload();
     known.version = message.version;
+    clock.follow(message.unix_time_ms);
     tell("version");
   },
   telemetry(message) {

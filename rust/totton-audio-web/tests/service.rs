@@ -211,6 +211,9 @@ fn events_tell_telemetry_then_away_then_telemetry_again() {
     assert!(events.headers.iter().any(|(_, value)| value == "text/event-stream"));
     let (name, hello) = events.next().unwrap();
     assert_eq!((name.as_str(), &hello["version"]), ("hello", &json!(env!("CARGO_PKG_VERSION"))));
+    // By which the page tells whether the clock is right.
+    let shown = bench.get("/api/v1/clock").json()["unix_time_ms"].as_u64().unwrap();
+    assert!(hello["unix_time_ms"].as_u64().unwrap().abs_diff(shown) < 10_000, "{hello}");
     let telemetry = events.wait_for("telemetry", |data| data["status"]["state"] == "streaming");
     assert_eq!(telemetry["levels"]["output_peak_dbfs"].as_array().unwrap().len(), 2);
     // A command shows in the events.

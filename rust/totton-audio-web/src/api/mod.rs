@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod check;
+pub mod clock;
 pub mod diagnostics;
 pub mod equaliser;
 pub mod filters;
@@ -35,6 +36,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(backup::routes)
             .configure(system::routes)
             .configure(check::routes)
+            .configure(clock::routes)
             .configure(logs::routes)
             .configure(diagnostics::routes)
             .configure(update::routes)

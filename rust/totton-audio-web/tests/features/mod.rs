@@ -364,6 +364,49 @@ fn the_board_is_checked_by_connecting_and_the_report_is_in_the_diagnostics() {
 }
 
 #[test]
+fn the_clock_is_asked_for_with_one_number_and_the_answer_is_told() {
+    let (bench, _double) = Bench::with_daemon("");
+    let ask = |body: &str| bench.order("PUT /api/v1/clock", body);
+    let good = r#"{"unix_time_ms":1790000000000}"#;
+    assert_problem(&ask(good), 409, "clock-not-possible");
+    for body in [
+        "{}",
+        r#"{"unix_time_ms":-1}"#,
+        r#"{"unix_time_ms":"now"}"#,
+        r#"{"unix_time_ms":1.5}"#,
+        r#"{"unix_time_ms":1,"rtc":1}"#,
+        // Before the machine was started, if it ran in 1970.
+        r#"{"unix_time_ms":1}"#,
+    ] {
+        assert_problem(&ask(body), 422, "not-accepted");
+    }
+    let folder = bench.folder.path().join("power");
+    std::fs::create_dir(&folder).unwrap();
+    let socket = std::os::unix::net::UnixListener::bind(folder.join("set-clock")).unwrap();
+    let other_side = std::thread::spawn(move || {
+        ["set\n", "right\n", "soon 40\n", "refused it is before the image\n"].map(|answer| {
+            let mut caller = socket.accept().unwrap().0;
+            let mut order = [0; 64];
+            let length = caller.read(&mut order).unwrap();
+            std::io::Write::write_all(&mut caller, answer.as_bytes()).unwrap();
+            String::from_utf8(order[..length].to_vec()).unwrap()
+        })
+    });
+    for changed in [true, false] {
+        let answer = ask(good);
+        assert_eq!((answer.status, &answer.json()["changed"]), (200, &json!(changed)));
+    }
+    let soon = ask(good);
+    assert_problem(&soon, 429, "clock-set-just-now");
+    assert_eq!(soon.header("retry-after"), Some("40"));
+    assert_problem(&ask(good), 422, "not-accepted");
+    for order in other_side.join().unwrap() {
+        let zero: u64 = order.strip_suffix('\n').unwrap().parse().unwrap();
+        assert!(zero < 1_790_000_000_000, "less what the counting clock shows: {order}");
+    }
+}
+
+#[test]
 fn an_update_goes_through_to_the_updater_and_its_end_is_told() {
     let (bench, _double) = Bench::with_daemon("");
     let state = bench.get("/api/v1/update").json();

@@ -8,6 +8,7 @@ Runs in the builder.
 
 import os
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,26 @@ def base(machine, arch):
     return cache.step(f"base-{machine}", key, f"{machine}: Debian {builder.SUITE} for {arch}", make)
 
 
+def built():
+    """The date of what is built here, in seconds since 1970: that of the last commit."""
+    named = os.environ.get("SOURCE_DATE_EPOCH")
+    if named:
+        return named
+    # The builder's root is not the checkout's owner.
+    git = ["git", "-c", f"safe.directory={cache.REPOSITORY}", "-C", cache.REPOSITORY]
+    told = subprocess.run([*git, "log", "-1", "--format=%ct"], capture_output=True, text=True, check=False)
+    if told.returncode != 0:
+        raise cache.StepFailed(f"the date of the last commit: {told.stderr.strip()}; set SOURCE_DATE_EPOCH to the seconds since 1970")
+    return told.stdout.strip()
+
+
 def disk(machine, arch, layers):
     """The image of `machine`: its base with `layers` (payload.Layer) laid over."""
+    date = built()
     below = base(machine, arch)
     script = cache.HERE / "machine/make-disk.sh"
     key = cache.digest(
-        below.name, DISK_SIZE, script, cache.HERE / "machine/init", Path(initramfs.__file__),
+        below.name, DISK_SIZE, date, script, cache.HERE / "machine/init", Path(initramfs.__file__),
         *(layer.digest() for layer in layers),
     )
 
@@ -69,7 +84,7 @@ def disk(machine, arch, layers):
         for layer in layers:
             layer.put(staged)
         cache.run_logged(
-            ["unshare", "--mount", script, machine, below / "root", staged, into / "disk.img", DISK_SIZE],
+            ["unshare", "--mount", script, machine, below / "root", staged, into / "disk.img", DISK_SIZE, date],
             f"disk-{machine}", f"the disk of the {machine}",
         )
         shutil.rmtree(staged)

@@ -22,6 +22,7 @@ BINARIES = {
     "totton-audio-health": "usr/lib/totton-audio/health",
     "gpu_upsampler_alsa": "opt/totton_audio/bin/gpu_upsampler_alsa",
     "totton-audio-web": "opt/totton_audio/bin/totton-audio-web",
+    "totton-audio-clock": "opt/totton_audio/bin/totton-audio-clock",
     "totton-filter": "opt/totton_audio/bin/totton-filter",
     "totton-headphones": "opt/totton_audio/bin/totton-headphones",
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Lays a payload over a base and writes the result as an ext4 image.  Runs in a
 # mount namespace of its own.
-#   make-disk.sh MACHINE BASE_ROOT PAYLOAD IMAGE SIZE
+#   make-disk.sh MACHINE BASE_ROOT PAYLOAD IMAGE SIZE DATE
+# DATE: of what is built here, in seconds since 1970.
 set -eu
 
 machine=$1
@@ -9,6 +10,7 @@ base=$2
 payload=$3
 image=$4
 size=$5
+date=$6
 
 # The base stays untouched below an overlay.
 work=$(mktemp -d)
@@ -37,6 +39,8 @@ echo '/dev/vda / ext4 errors=remount-ro 0 1' > "$root/etc/fstab"
 # A machine that knows itself: no first-boot presets at run time.
 printf '%s' "totton-$machine" | md5sum | cut -c1-32 > "$root/etc/machine-id"
 mkdir -p "$root/var/log/journal"
+# The clock never starts before it (systemd looks at the file's time).
+touch --date="@$date" "$root/usr/lib/clock-epoch"
 chmod 0700 "$root/root" "$root/root/.ssh"
 chmod 0600 "$root/root/.ssh/authorized_keys"
 
@@ -44,7 +48,7 @@ systemd-sysusers --root="$root"
 # What a package's installation does with the units that it brings: apply presets.
 units=
 for folder in etc/systemd/system usr/lib/systemd/system; do
-    for unit in "$payload/$folder"/*.service "$payload/$folder"/*.socket; do
+    for unit in "$payload/$folder"/*.service "$payload/$folder"/*.socket "$payload/$folder"/*.timer; do
         [ ! -f "$unit" ] || units="$units ${unit##*/}"
     done
 done

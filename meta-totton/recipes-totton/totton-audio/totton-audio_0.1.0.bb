@@ -16,6 +16,7 @@ SRC_URI = "\
     file://rust/Cargo.toml \
     file://rust/gpu-upsampler \
     file://rust/totton-audio-check \
+    file://rust/totton-audio-clock \
     file://rust/totton-audio-gadget \
     file://rust/totton-audio-slot \
     file://rust/totton-audio-web \
@@ -44,6 +45,7 @@ do_install() {
     install -m 0755 ${BINARIES}/totton-audio-check ${D}${prefix}/local/bin/
     install -m 0755 ${BINARIES}/gpu_upsampler_alsa ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
+    install -m 0755 ${BINARIES}/totton-audio-clock ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/upsampler-bench ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-headphones ${D}/opt/totton_audio/bin/
@@ -87,6 +89,7 @@ RRECOMMENDS:gpu-upsampler = "kernel-module-snd-usb-audio"
 
 SUMMARY:totton-audio-web = "The page and the HTTP API of the device"
 FILES:totton-audio-web = "\
+    /opt/totton_audio/bin/totton-audio-clock \
     /opt/totton_audio/bin/totton-audio-web \
     /opt/totton_audio/bin/totton-headphones \
 "

@@ -18,6 +18,7 @@
 //! - [`backup`]: a backup that somebody else has made
 //! - [`settings`]: settings from everywhere, names and texts
 //! - [`messages`]: between the page and the audio daemon
+//! - [`clock`]: orders to set the clock
 //! - [`headphones`]: OPRA's database
 //! - [`machine`]: what journald, systemd and SWUpdate tell the page
 //! - [`configuration`]: the configuration files of the three services
@@ -28,6 +29,7 @@
 #![allow(clippy::expect_used)]
 
 pub mod backup;
+pub mod clock;
 pub mod configuration;
 pub mod daemon;
 pub mod equaliser;
@@ -68,6 +70,7 @@ pub const TARGETS: &[Target] = &[
     target("equaliser", 4096, equaliser::text),
     target("headphones", 8192, headphones::database),
     target("names", 512, settings::names),
+    target("clock_order", 512, clock::orders),
     target("journal", 4096, machine::journal),
     target("taps_text", 4096, filters::taps_text),
     target("taps_wav", 1024, filters::taps_wav),

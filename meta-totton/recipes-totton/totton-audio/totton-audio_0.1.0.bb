@@ -41,7 +41,6 @@ do_install() {
     install -d ${D}${prefix}/local/bin ${D}/opt/totton_audio/bin
     install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${BINARIES}/totton-audio-slot ${D}${prefix}/local/bin/
     install -D -m 0755 ${BINARIES}/totton-audio-health ${D}${nonarch_libdir}/totton-audio/health
-    install -m 0755 ${BINARIES}/totton-audio-gadget-setup ${D}${prefix}/local/bin/
     install -m 0755 ${BINARIES}/totton-audio-check ${D}${prefix}/local/bin/
     install -m 0755 ${BINARIES}/gpu_upsampler_alsa ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-audio-web ${D}/opt/totton_audio/bin/
@@ -56,8 +55,7 @@ do_install:class-native() {
     install -D -m 0755 ${BINARIES}/totton-headphones ${D}${bindir}/totton-headphones
 }
 
-PACKAGES =+ "totton-audio-gadget totton-audio-slot gpu-upsampler totton-audio-web totton-filter upsampler-bench"
-PACKAGES =+ "totton-audio-check totton-audio-gadget gpu-upsampler totton-audio-web totton-filter upsampler-bench"
+PACKAGES =+ "totton-audio-check totton-audio-gadget totton-audio-slot gpu-upsampler totton-audio-web totton-filter upsampler-bench"
 
 SUMMARY:totton-audio-check = "Goes through what a board has to show"
 FILES:totton-audio-check = "${prefix}/local/bin/totton-audio-check"

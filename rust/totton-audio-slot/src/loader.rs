@@ -69,7 +69,7 @@ pub struct Outcome {
 pub enum Reason {
     /// None of its starts was confirmed.
     Starts,
-    /// The firmware has marked the slot's own firmware as broken, and does not start it.
+    /// The firmware did not change to the slot's own firmware, or that may be half-written.
     Firmware,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for Outcome {
             ),
             Reason::Firmware => write!(
                 f,
-                "slot {slot} was not started: its firmware is not whole (an update of it was interrupted); install the update again"
+                "slot {slot} did not come up: the firmware did not change to it, or an update of its firmware was interrupted; install the update again"
             ),
         }
     }
@@ -98,7 +98,7 @@ impl fmt::Display for Outcome {
 pub enum Tries {
     /// Confirmed once: the boot loader may start it whenever the other one does not come up.
     Good,
-    /// On trial, with so many starts left.
+    /// On trial, with so many starts left; one that runs is not one of them.
     Trial(u8),
     /// Never confirmed since it was written: the boot loader does not start it.
     NotGood,
@@ -137,7 +137,7 @@ impl fmt::Display for Status {
         for slot in Slot::BOTH {
             let tries = match self.of(slot) {
                 Tries::Good => "good".to_owned(),
-                Tries::Trial(left) => format!("on trial, starts left after this one: {left}"),
+                Tries::Trial(left) => format!("on trial, starts left: {left}"),
                 Tries::NotGood => "not good: it was written, and has not been confirmed".to_owned(),
             };
             writeln!(f, "slot {slot}: {tries}")?;

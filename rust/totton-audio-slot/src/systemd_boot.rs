@@ -7,7 +7,12 @@
 //!
 //! On a FAT file system a rename is several writes, and a new name has no bytes at first: an
 //! entry is empty for a moment, which systemd-boot ignores. So no step takes away the only
-//! entry of a slot that is good, and where two entries of one slot are found, the counted one tells.
+//! entry of a slot that is good; where two entries of one slot are found, the one of the higher
+//! version tells, and of two as new the plain one, which `confirm` has just written.
+//!
+//! Left to chance is one thing: systemd-boot counts by a rename, for which UEFI's FAT driver
+//! removes the old name before it makes the new one. With the power cut between the two, the slot on
+//! trial has no entry: the trial is over, the slot before stays, `status` says "not good".
 
 use std::io;
 
@@ -17,8 +22,22 @@ use crate::slot::Slot;
 
 pub const ENTRIES: &str = "loader/entries";
 
-/// The ESP. Each call that changes something is on the disk when it returns; with the power
-/// cut within it, what it was about may be missing, empty or there in part.
+/// The ESP.
+///
+/// Each call that changes something is on the disk when it returns: what is written after it must
+/// not reach the disk before it. With the power cut within a call, its own writes may be there in
+/// any part and any order. On Linux' vfat that takes:
+///
+/// - `write`: create or truncate, write everything, `fsync` of the file, `fsync` of its folder;
+/// - `rename`: `rename`, `fsync` of the file by its new name (its size and first cluster are written
+///   after the name), `fsync` of the folder;
+/// - `remove`: `unlink`, `fsync` of the folder;
+/// - `place_kernel`: as `write`, into the kernel's own name: no entry names it at that moment;
+/// - never `sync`, which does not flush the drive's cache for vfat. `fsync` of a file or of a
+///   folder does.
+///
+/// No call needs another name to be kept: `write` is only asked for names that no boot loader reads,
+/// and `rename` may lose both names.
 pub trait Esp {
     /// Names in a folder; none if there is no such folder.
     fn names(&self, folder: &str) -> io::Result<Vec<String>>;
@@ -144,12 +163,17 @@ impl<E: Esp> SystemdBoot<E> {
         Ok(entries)
     }
 
-    /// The entry that tells of a slot: of two, the counted one.
+    /// The entry that tells of a slot: of two, the newer one; of two as new, the plain one, for
+    /// then the slot was confirmed.
     fn entry(&self, slot: Slot) -> Result<Option<Entry>> {
-        let mut entries: Vec<Entry> =
-            self.entries()?.into_iter().filter(|entry| entry.slot == slot).collect();
-        entries.sort_by_key(|entry| entry.left.is_none());
-        Ok(entries.into_iter().next())
+        let mut newest: Option<(u32, Entry)> = None;
+        for entry in self.entries()?.into_iter().filter(|entry| entry.slot == slot) {
+            let rank = (version(&self.text(&entry.path)?), entry.left.is_none());
+            if newest.as_ref().is_none_or(|(than, known)| rank > (*than, known.left.is_none())) {
+                newest = Some((rank.0, entry));
+            }
+        }
+        Ok(newest.map(|(_, entry)| entry))
     }
 
     /// All of a slot, the empty ones too.
@@ -192,10 +216,7 @@ impl<E: Esp> SystemdBoot<E> {
 
     /// A slot that was confirmed has the plain entry only.
     fn settle(&mut self) -> Result<()> {
-        let plain = good_path(self.running);
-        if self.text(&plain)?.is_empty() {
-            return Ok(());
-        }
+        let Some(Entry { left: None, .. }) = self.entry(self.running)? else { return Ok(()) };
         let counted = self
             .entries()?
             .into_iter()

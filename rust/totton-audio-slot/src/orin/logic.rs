@@ -8,8 +8,11 @@ use crate::slot::Slot;
 /// `RootfsStatusSlotX` of a slot that may start, and of one that may not.
 const BOOTABLE: u32 = 0;
 const UNBOOTABLE: u32 = 0xFF;
-/// `BootChainFwStatus`: the chain is marked as failed (`STATUS_ERROR_BOOT_CHAIN_IS_FAILED`).
-const CHAIN_IS_FAILED: u32 = 19;
+/// `BootChainFwStatus` after a change of chains. Any other value is why none was made: 12, the
+/// chain did not come up; 19, it is marked as failed (other boards than an Orin do mark it).
+const CHAIN_CHANGED: u32 = 0;
+/// `Variable::Firmware`: a capsule was handed over, and no system of the slot has run since.
+const BEING_WRITTEN: u32 = 0;
 /// Bit of `OsIndications` (UEFI 2.10, 8.5.4): a capsule is on the disk.
 const FILE_CAPSULE: u64 = 4;
 
@@ -103,6 +106,25 @@ impl<B: Board> Orin<B> {
         })
     }
 
+    /// The chain of the next start.
+    fn next_chain(&self) -> Result<Slot> {
+        let running = self.running();
+        if self.indications()? & FILE_CAPSULE != 0 {
+            return Ok(running.other());
+        }
+        let asked = self.number(Variable::ChainNext)?.and_then(Slot::from_number);
+        let heard = self.read(Variable::ChainStatus)?.is_none();
+        Ok(asked.filter(|_| heard).unwrap_or(running))
+    }
+
+    /// The launcher has a start left for the slot.
+    fn starts(&self, slot: Slot) -> Result<bool> {
+        match Register::from_bits(self.register()?) {
+            Some(register) => Ok(register.starts_left(slot) > 0),
+            None => Ok(self.number(Variable::Status(slot))? != Some(UNBOOTABLE)),
+        }
+    }
+
     fn trial(&self) -> Result<Option<Trial>> {
         Ok(self.read(Variable::Trial)?.as_deref().and_then(Trial::decode))
     }
@@ -132,75 +154,108 @@ impl<B: Board> Orin<B> {
         if slot == running {
             return Err(Error::Running(running));
         }
-        let on_trial = self.trial()?.is_some_and(|trial| trial.slot == running);
-        if on_trial && !self.good()?.has(running) {
+        if !self.good()?.has(running) {
             return Err(Error::OnTrial(running));
         }
         Ok(())
     }
 
-    /// `slot` is good no longer: the firmware does not start it by itself.
-    fn no_longer_good(&mut self, slot: Slot) -> Result<()> {
-        let good = self.good()?.without(slot);
-        self.keep(Variable::Good, &good.encode())?;
-        self.keep_number(Variable::Status(slot), UNBOOTABLE)
+    /// `slot` is good no longer, and nothing that was asked for of it comes to pass: the
+    /// firmware does not start it. Before that the running slot is made sure of, whose
+    /// confirmation may have been cut off.
+    fn give_up(&mut self, slot: Slot) -> Result<()> {
+        self.call_off()?;
+        let good = self.good()?;
+        self.verify(good)?;
+        self.delete(Variable::Outcome)?;
+        self.delete(Variable::Trial)?;
+        self.keep_number(Variable::Status(slot), UNBOOTABLE)?;
+        self.keep(Variable::Good, &good.without(slot).encode())
     }
 
-    /// The running slot has all its starts again.
-    fn verify(&mut self) -> Result<()> {
-        self.keep_number(Variable::Status(self.running()), BOOTABLE)?;
+    /// Each good slot has all its starts again, one that the firmware gave up as well.
+    fn verify(&mut self, good: Good) -> Result<()> {
+        for slot in Slot::BOTH.into_iter().filter(|slot| good.has(*slot)) {
+            self.keep_number(Variable::Status(slot), BOOTABLE)?;
+        }
         self.set_register(Register::CLEAR)
     }
 
     /// The next start is one of `slot`, and the one after it of the running slot, whatever
     /// becomes of it: without the register, too.
-    fn arm(&mut self, slot: Slot) -> Result<()> {
+    fn arm(&mut self, slot: Slot, capsule: bool) -> Result<()> {
         let running = self.running();
         self.keep_number(Variable::Status(running), BOOTABLE)?;
         self.keep_number(Variable::Status(slot), UNBOOTABLE)?;
         self.delete(Variable::ChainStatus)?;
         self.set_register(Register::one_start_of_the_other(running).bits())?;
-        if self.board.capsule_placed() {
+        if capsule {
             // The firmware changes chains with the capsule, and refuses it beside a wish to.
             self.delete(Variable::ChainNext)?;
-            let indications = self
-                .read(Variable::OsIndications)?
-                .and_then(|bytes| bytes.try_into().ok())
-                .map_or(0, u64::from_le_bytes);
-            self.keep(Variable::OsIndications, &(indications | FILE_CAPSULE).to_le_bytes())
+            self.indicate_capsule(true)
         } else {
             self.keep_number(Variable::ChainNext, slot.number().into())
         }
     }
 
+    fn indications(&self) -> Result<u64> {
+        let bytes = self.read(Variable::OsIndications)?.and_then(|bytes| bytes.try_into().ok());
+        Ok(bytes.map_or(0, u64::from_le_bytes))
+    }
+
+    fn indicate_capsule(&mut self, yes: bool) -> Result<()> {
+        let old = self.indications()?;
+        let new = if yes { old | FILE_CAPSULE } else { old & !FILE_CAPSULE };
+        if new == old { Ok(()) } else { self.keep(Variable::OsIndications, &new.to_le_bytes()) }
+    }
+
     /// The firmware went back to the running slot while `trial` is not over.
-    fn come_back(&mut self, trial: Trial) -> Result<Start> {
-        let chain = self.number(Variable::ChainStatus)?;
-        let reason = match chain {
-            Some(CHAIN_IS_FAILED) => Reason::Firmware,
-            _ if trial.left == 0 => Reason::Starts,
-            _ => {
-                // Counted before it is given: no start is given twice.
-                let rest = Trial { left: trial.left - 1, ..trial };
-                self.keep(Variable::Trial, &rest.encode())?;
-                self.arm(trial.slot)?;
-                return Ok(Start::TryAgain(trial.slot));
-            }
-        };
-        let outcome = Outcome { slot: trial.slot, reason, reached: trial.reached };
+    fn come_back(&mut self, trial: Trial, good: Good) -> Result<Start> {
+        let slot = trial.slot;
+        let confirmed = good.has(slot);
+        let heard = self.read(Variable::ChainNext)?.is_none()
+            && self.number(Variable::ChainStatus)?.is_none_or(|chain| chain == CHAIN_CHANGED);
+        // A chain that may be half-written is not changed to: a capsule has to mend it.
+        let whole = self.number(Variable::Firmware(slot))? != Some(BEING_WRITTEN);
+        // Counted before it is given: no start is given twice.
+        if confirmed && trial.back < TRIES {
+            self.keep(Variable::Trial, &Trial { back: trial.back + 1, ..trial }.encode())?;
+            self.delete(Variable::ChainStatus)?;
+            self.keep_number(Variable::ChainNext, slot.number().into())?;
+            return Ok(Start::GoBackTo(slot));
+        }
+        if !confirmed && whole && trial.left > 0 {
+            self.keep(Variable::Trial, &Trial { left: trial.left - 1, ..trial }.encode())?;
+            self.arm(slot, false)?;
+            return Ok(Start::TryAgain(slot));
+        }
+        let reason = if whole && heard { Reason::Starts } else { Reason::Firmware };
+        let outcome = Outcome { slot, reason, reached: trial.reached };
         self.keep(Variable::Outcome, &outcome.encode())?;
-        self.remove_capsule()?;
+        self.delete(Variable::ChainNext)?;
         self.delete(Variable::ChainStatus)?;
         self.delete(Variable::Trial)?;
         Ok(Start::TrialOver(outcome))
     }
 
-    fn remove_capsule(&mut self) -> Result<()> {
+    /// No change of slots that was asked for comes to pass.
+    fn call_off(&mut self) -> Result<()> {
+        self.delete(Variable::ChainNext)?;
+        self.indicate_capsule(false)?;
         if !self.board.capsule_placed() {
             return Ok(());
         }
         let what = "the capsule on the ESP".to_owned();
         self.board.remove_capsule().map_err(|source| Error::Write { what, source })
+    }
+
+    /// The running slot's firmware has brought up its system.
+    fn note_firmware(&mut self) -> Result<()> {
+        let note = Variable::Firmware(self.running());
+        match self.board.firmware_version() {
+            Some(version) => self.keep_number(note, version),
+            None => self.delete(note),
+        }
     }
 }
 
@@ -211,18 +266,25 @@ impl<B: Board> BootLoader for Orin<B> {
 
     fn status(&self) -> Result<Status> {
         let (good, trial) = (self.good()?, self.trial()?);
+        let running = self.running();
+        let chain = self.next_chain()?;
         let tries = |slot| match trial {
             _ if good.has(slot) => Tries::Good,
+            // The one that it is given now has been counted.
+            Some(trial) if trial.slot == slot && slot == chain && slot != running => {
+                Tries::Trial(trial.left + 1)
+            }
             Some(trial) if trial.slot == slot => Tries::Trial(trial.left),
             _ => Tries::NotGood,
         };
-        let running = self.running();
-        let pending = trial.filter(|trial| trial.slot != running).map(|trial| trial.slot);
-        let next = match self.number(Variable::ChainNext)?.and_then(Slot::from_number) {
-            Some(next) => next,
-            None if self.board.capsule_placed() => pending.unwrap_or(running),
-            None if matches!(tries(running), Tries::Trial(_)) => running.other(),
-            None => running,
+        let other = chain.other();
+        let next = if self.starts(chain)? {
+            chain
+        } else if self.starts(other)? {
+            other
+        } else {
+            // Through recovery, and the way out of it.
+            if good.has(chain) { chain } else { other }
         };
         Ok(Status {
             running,
@@ -236,58 +298,50 @@ impl<B: Board> BootLoader for Orin<B> {
 
     fn open(&mut self, slot: Slot) -> Result<()> {
         self.may_change(slot)?;
-        // A trial that was asked for and has not begun must not begin now.
-        self.delete(Variable::ChainNext)?;
-        self.remove_capsule()?;
-        self.no_longer_good(slot)?;
-        self.verify()?;
-        self.delete(Variable::Trial)?;
-        self.delete(Variable::Outcome)
+        self.give_up(slot)
     }
 
     fn try_slot(&mut self, slot: Slot) -> Result<()> {
         self.may_change(slot)?;
-        self.delete(Variable::ChainNext)?;
-        self.remove_capsule()?;
-        self.no_longer_good(slot)?;
-        self.delete(Variable::Outcome)?;
-        if self.board.capsule_brought() {
-            // What its firmware will be is known when it runs.
-            self.delete(Variable::Firmware(slot))?;
+        let capsule = self.board.capsule_brought();
+        if !capsule && self.number(Variable::Firmware(slot))? == Some(BEING_WRITTEN) {
+            return Err(Error::Refused(format!(
+                "slot {slot}: its firmware may be written in part only; install an update, which brings it"
+            )));
+        }
+        self.give_up(slot)?;
+        if capsule {
+            self.keep_number(Variable::Firmware(slot), BEING_WRITTEN)?;
             let what = "the capsule on the ESP".to_owned();
             self.board.place_capsule().map_err(|source| Error::Write { what, source })?;
         }
-        let trial = Trial { slot, left: TRIES - 1, reached: 0 };
+        let trial = Trial { slot, left: TRIES - 1, reached: 0, back: 0 };
         self.keep(Variable::Trial, &trial.encode())?;
-        self.arm(slot)
+        self.arm(slot, capsule)
     }
 
     fn start(&mut self) -> Result<Start> {
         let running = self.running();
         let good = self.good()?;
         let trial = self.trial()?;
-        self.delete(Variable::WayOut)?;
-        if let Some(trial) = trial.filter(|trial| trial.slot == running && !good.has(running)) {
-            let trial = Trial { reached: trial.reached.saturating_add(1), ..trial };
-            self.keep(Variable::Trial, &trial.encode())?;
+        if !good.has(running) {
+            // Not verified: whatever ends this start leads to the other slot.
+            if let Some(trial) = trial.filter(|trial| trial.slot == running) {
+                let reached = trial.reached.saturating_add(1);
+                self.keep(Variable::Trial, &Trial { reached, ..trial }.encode())?;
+            }
+            self.note_firmware()?;
             return Ok(Start::OnTrial);
         }
-        self.verify()?;
+        self.verify(good)?;
         // Where nothing was kept yet.
         self.keep(Variable::Good, &good.encode())?;
+        self.note_firmware()?;
+        self.delete(Variable::WayOut)?;
         match trial {
-            Some(trial) if trial.slot == running => {
-                // Confirmed, but for the last step.
-                self.delete(Variable::Trial)?;
-            }
-            Some(trial) if good.has(trial.slot) => {
-                self.keep_number(Variable::Status(trial.slot), BOOTABLE)?;
-                self.delete(Variable::ChainStatus)?;
-                self.keep_number(Variable::ChainNext, trial.slot.number().into())?;
-                self.delete(Variable::Trial)?;
-                return Ok(Start::GoBackTo(trial.slot));
-            }
-            Some(trial) => return self.come_back(trial),
+            Some(trial) if trial.slot != running => return self.come_back(trial, good),
+            // Confirmed, but for the last step.
+            Some(_) => self.delete(Variable::Trial)?,
             None => {}
         }
         self.delete(Variable::ChainStatus)?;
@@ -296,18 +350,19 @@ impl<B: Board> BootLoader for Orin<B> {
 
     fn confirm(&mut self) -> Result<()> {
         let running = self.running();
+        let (good, trial) = (self.good()?, self.trial()?);
+        self.note_firmware()?;
+        let pending = trial.filter(|trial| trial.slot != running);
+        if good.has(running) && pending.is_some() && self.next_chain()? != running {
+            // The register is set for the other slot.
+            return Ok(());
+        }
         // First that it is good: with the power cut after it, the slot before goes back to it.
-        let good = self.good()?.with(running);
+        let good = good.with(running);
         self.keep(Variable::Good, &good.encode())?;
-        self.verify()?;
+        self.verify(good)?;
         self.delete(Variable::ChainStatus)?;
-        if let Some(version) = self.board.firmware_version() {
-            self.keep_number(Variable::Firmware(running), version)?;
-        }
-        if self.trial()?.is_some_and(|trial| trial.slot == running) {
-            self.delete(Variable::Trial)?;
-        }
-        Ok(())
+        if pending.is_none() { self.delete(Variable::Trial) } else { Ok(()) }
     }
 
     fn versions(&self) -> Result<Vec<(&'static str, String)>> {

@@ -49,20 +49,22 @@ pub struct Trial {
     pub left: u8,
     /// Starts in which its system was reached.
     pub reached: u8,
+    /// How often it was gone back to after it was confirmed.
+    pub back: u8,
 }
 
 impl Trial {
     pub fn decode(bytes: &[u8]) -> Option<Trial> {
         match *bytes {
-            [(VERSION..), slot, left, reached, ..] => {
-                Some(Trial { slot: Slot::from_number(slot.into())?, left, reached })
+            [(VERSION..), slot, left, reached, back, ..] => {
+                Some(Trial { slot: Slot::from_number(slot.into())?, left, reached, back })
             }
             _ => None,
         }
     }
 
     pub fn encode(self) -> Vec<u8> {
-        vec![VERSION, self.slot.number(), self.left, self.reached]
+        vec![VERSION, self.slot.number(), self.left, self.reached, self.back]
     }
 }
 

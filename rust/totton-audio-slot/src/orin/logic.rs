@@ -117,9 +117,10 @@ impl<B: Board> Orin<B> {
         Ok(asked.filter(|_| heard).unwrap_or(running))
     }
 
-    /// The launcher has a start left for the slot.
+    /// The launcher has a start left for the slot; to the best of what is known to somebody who may
+    /// not read the register.
     fn starts(&self, slot: Slot) -> Result<bool> {
-        match Register::from_bits(self.register()?) {
+        match self.register().ok().and_then(Register::from_bits) {
             Some(register) => Ok(register.starts_left(slot) > 0),
             None => Ok(self.number(Variable::Status(slot))? != Some(UNBOOTABLE)),
         }

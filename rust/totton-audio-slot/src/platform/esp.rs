@@ -148,6 +148,8 @@ impl Esp for EspDisk {
         let top = self.writable()?;
         let (from, to) = (top.join(from), top.join(to));
         fs::rename(&from, &to)?;
+        // The file, too: on FAT the new name gets its size and its first cluster with it.
+        sync(&to)?;
         sync(parent(&to)?)?;
         if parent(&from)? == parent(&to)? { Ok(()) } else { sync(parent(&from)?) }
     }
@@ -185,8 +187,8 @@ fn parent(path: &Path) -> io::Result<&Path> {
 }
 
 /// On the disk itself: the FAT driver's fsync flushes the drive's cache, `sync` does not.
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 fn create_folder(folder: &Path) -> io::Result<()> {

@@ -146,6 +146,8 @@ fn without_access_to_the_register_nothing_is_said_to_be_done() {
         assert!(machine.refusal(words).contains("dev/mem: No such file"), "{words}");
     }
     assert_eq!(machine.get("BootChainFwNext"), None, "nothing is tried");
+    assert!(machine.slot("status").contains("slot a: good"), "who only looks needs no access");
+    assert!(!machine.on_trial());
 }
 
 #[test]
@@ -178,5 +180,5 @@ fn the_status_is_there_for_programs() {
     machine.slot("try b");
     let status: serde_json::Value = serde_json::from_str(&machine.slot("status --json")).unwrap();
     assert_eq!(status["loader"], "orin");
-    assert_eq!(status["b"], serde_json::json!({"is": "trial", "starts_left": 2}));
+    assert_eq!(status["b"], serde_json::json!({"is": "trial", "starts_left": 3}));
 }

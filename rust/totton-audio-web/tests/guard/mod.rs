@@ -165,13 +165,13 @@ fn who_trickles_is_cut_off() {
     let start = Instant::now();
     let mut slow = connect(bench.address);
     slow.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n").unwrap();
-    while start.elapsed() < DEADLINE * 2 {
+    while start.elapsed() < DEADLINE {
         std::thread::sleep(Duration::from_millis(500));
         if slow.write_all(b"X: y\r\n").is_err() {
             break;
         }
     }
-    assert!(start.elapsed() < DEADLINE, "{:?}", start.elapsed());
+    assert!(start.elapsed() < DEADLINE / 2, "{:?}", start.elapsed());
     // A body that stops in the middle.
     let text = "PUT /api/v1/mute HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                 Content-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"mute\"";

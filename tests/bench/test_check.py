@@ -69,6 +69,18 @@ def test_nothing_fails_and_what_only_a_jetson_has_is_not_here(device, playing, b
             assert steps[name]["why"] == f"only a Jetson has this; this is {report['model']}", steps[name]
 
 
+def test_without_root_some_steps_are_not_here_and_say_so(device, playing):
+    _, own = check(device)
+    status, text, err = device.attempt(f"su -s /bin/sh nobody -c '{PROGRAM} --json'", timeout=120)
+    steps = by_id(json.loads(text))
+    differ = {name for name, verdict in verdicts(own).items() if steps[name]["verdict"] != verdict}
+    print({name: steps[name]["why"] for name in differ})
+    # The daemon's sockets are not everybody's.
+    assert "scheduling" in differ and differ <= {"scheduling", "engine", "slots", "firmware", "esp"}, (status, err)
+    for name in differ:
+        assert steps[name]["verdict"] == "not-here" and "needs root" in steps[name]["why"], steps[name]
+
+
 def test_it_changes_nothing(device, playing):
     before = device.run("systemctl list-units --plain --no-legend --state=active | sort; cat /proc/1/mountinfo")
     check(device)

@@ -232,6 +232,6 @@ def test_the_clock_never_starts_before_the_image_and_goes_on_after_a_power_cut(b
     # It is set some seconds into the start, after the data partition is there.
     assert -60 < started - kept < 1, f"started at {started}, last seen at {kept}"
     assert any("goes on where it was last seen" in line for line in journal_of(device))
-    assert device.run("systemctl --failed --no-legend --plain 'totton-audio-*'").strip() == ""
+    assert device.run("systemctl list-units --failed --no-legend --plain 'totton-audio-*'").strip() == ""
     eventually("the cable is in", lambda: cable.plug() or True, deadline=180)
     eventually("the PC sees the stream again", api.streaming, deadline=180)

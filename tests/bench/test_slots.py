@@ -140,10 +140,12 @@ class Board:
         return self.entry(HEALTH) if ended else None
 
     def remove(self):
+        # One that still runs would write while its machine is taken away.
+        self.device.run(f"systemctl stop {START} {CONFIRM} {HEALTH} {UPDATE} || true")
         names = " ".join(f"/etc/systemd/system/{unit}.service.d" for unit in (START, CONFIRM, HEALTH, UPDATE))
         self.device.run(f"rm -rf {names} /etc/systemd/system/{UPDATE}.service; systemctl daemon-reload")
         self.device.attempt(f"umount {ESP}; losetup -d /dev/{self.loop}")
-        self.device.attempt(f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} +")
+        self.device.attempt(f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} \\;")
         self.device.run(f"rm -rf {WORK}")
         self.device.attempt(f"systemctl reset-failed {START} {CONFIRM} {HEALTH} {UPDATE}")
         self.device.run(f"systemctl restart {START} {HEALTH}")

@@ -370,7 +370,10 @@ mod tests {
     fn a_number_is_the_same_to_the_last_bit_when_it_is_read_again() {
         let text = "{\"crossfeed\":{\"cut_hz\":955.5555555555555555}}";
         let read: serde_json::Value = serde_json::from_str(text).unwrap();
-        assert_eq!(read["crossfeed"]["cut_hz"], json!("955.5555555555555555".parse::<f64>().unwrap()));
+        assert_eq!(
+            read["crossfeed"]["cut_hz"],
+            json!("955.5555555555555555".parse::<f64>().unwrap())
+        );
         let again: serde_json::Value = serde_json::from_str(&read.to_string()).unwrap();
         assert_eq!(read, again);
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eventually import eventually
 from labgrid.driver import SSHDriver
+from shell import Shell
 
 
 class CommandFailed(AssertionError):
@@ -22,11 +23,22 @@ class Machine:
         self._target = target
         self._ssh = target.get_driver(SSHDriver, activate=False)
         target.activate(self._ssh)
+        self._shell = None
 
     def attempt(self, command, timeout=120):
         """Runs a shell command; returns (exit status, standard output, standard error)."""
-        out, err, status = self._ssh.run(command, timeout=timeout, decodeerrors="replace")
-        return status, "\n".join(out), "\n".join(err)
+        if self._shell is None or not self._shell.is_alive():
+            at = self._ssh.networkservice
+            ssh = ["ssh", "-x", *self._ssh.ssh_prefix, "-p", str(at.port), "-l", at.username, at.address]
+            self._shell = Shell([*ssh, 'exec "$SHELL"'])
+        return self._shell.run(command, timeout)
+
+    def _hang_up(self):
+        """No connection is kept: this one is dead or will be."""
+        if self._shell is not None:
+            self._shell.close()
+            self._shell = None
+        self._target.deactivate(self._ssh)
 
     def run(self, command, timeout=120):
         """Runs a shell command that must succeed; returns its standard output."""
@@ -69,7 +81,7 @@ class Machine:
         # A power cut tells nobody: a connection that waits for the command's end waits for long.
         cut_off = "(sleep 0.2; systemctl reboot -ff) > /dev/null 2>&1 < /dev/null &"
         self.attempt(cut_off if cut else "systemctl reboot", timeout=30)
-        self._target.deactivate(self._ssh)
+        self._hang_up()
         eventually(f"{self.name} is back after the reboot", lambda: self._has_rebooted(before, until), deadline, every=2)
 
     def _answers(self):
@@ -94,5 +106,5 @@ class Machine:
             why = f"cannot be asked: {error}"
         # It may restart once more: no connection is kept from look to look.
         with contextlib.suppress(Exception):
-            self._target.deactivate(self._ssh)
+            self._hang_up()
         raise AssertionError(why)

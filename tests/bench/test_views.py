@@ -205,13 +205,49 @@ def test_sound_crossfeed_headroom_balance_and_a_preset(page):
     click(page, chip)
     eventually("the preset is in force", lambda: sound(page)["mono"] and sound(page)["crossfeed"]["feed_db"] == 4.5)
     # A switch changes what the page shows, and the page hears of a preset a moment later.
-    eventually("the page shows it", lambda: part(page, "crossfeed-strong").is_enabled())
+    eventually("the page shows it", lambda: all(part(page, name).is_selected() for name in ("crossfeed", "mono")))
     click(page, page.find_element(By.CSS_SELECTOR, "[aria-label='Delete: Evening']"))
     press(page, "confirm-yes")
     eventually("the preset is gone", lambda: ask(page, "GET", "presets")[1]["presets"] == [])
     for name in ("crossfeed", "mono", "headroom-off"):
         press(page, name)
     eventually("all is off", lambda: sound(page)["crossfeed"] is None and sound(page)["headroom"] == "off")
+
+
+def test_a_switch_shows_and_sends_what_the_user_sees_whatever_is_answered_late(page):
+    """The answers to what was asked before the last change come after it, and are of no account."""
+    view(page, "sound")
+    # Each answer of the box takes longer than the one after it.
+    page.execute_script(
+        """
+        const asked = window.fetch;
+        let late = 3000;
+        window.fetch = async (...request) => {
+          const wait = String(request[0]).endsWith("/settings") ? (late = Math.max(0, late - 1000)) : 0;
+          const response = await asked(...request);
+          await new Promise((go) => setTimeout(go, wait));
+          return response;
+        };
+        """
+    )
+    try:
+        seen = []
+        for wanted in (True, False):
+            press(page, "mono")
+            seen.append(part(page, "mono").is_selected() == wanted)
+        shown = page.execute_async_script(
+            """
+            const [done] = arguments;
+            const seen = new Set();
+            const look = setInterval(() => seen.add(document.querySelector("[data-testid=mono]").checked), 20);
+            setTimeout(() => { clearInterval(look); done([...seen]); }, 5000);
+            """
+        )
+        assert all(seen) and shown == [False], (seen, shown)
+        assert sound(page)["mono"] is False
+    finally:
+        page.get(PAGE)
+        ask(page, "PATCH", "settings", {"sound": {"mono": False}})
 
 
 def test_sound_filter_is_plotted(page):

@@ -111,9 +111,9 @@ export function filterCard() {
 
   select.addEventListener("change", async () => {
     files();
-    const settings = await attempt(() => send("PATCH", "settings", { filter: select.value || null }), t.filterChosen);
-    if (settings) take(settings);
-    else select.value = known.settings?.filter ?? "";
+    const answer = attempt(() => send("PATCH", "settings", { filter: select.value || null }), t.filterChosen);
+    await take(answer);
+    if (!(await answer)) select.value = known.settings?.filter ?? "";
   });
   file.addEventListener("change", measure);
   remove.addEventListener("click", async () => {

@@ -171,8 +171,7 @@ export function open(root) {
       const dac = new FormData(form).get("dac");
       dialog.remove();
       if (dialog.returnValue === "apply") {
-        const settings = await attempt(() => send("PATCH", "settings", { dac: dac || null }));
-        if (settings) take(settings);
+        await take(attempt(() => send("PATCH", "settings", { dac: dac || null })));
       }
     });
     document.body.append(dialog);

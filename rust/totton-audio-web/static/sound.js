@@ -7,33 +7,37 @@ import { filterCard } from "/filters.js";
 import * as format from "/format.js";
 import { bad } from "/notice.js";
 import { presetsCard } from "/presets.js";
-import { known, on, take } from "/state.js";
+import { known, on, take, tell } from "/state.js";
 import { texts } from "/texts.js";
 
 // bs2b's own three: Jan Meier's, Chu Moy's and its default. The lower the other side, the lighter.
 const STRENGTHS = { light: { cut_hz: 650, feed_db: 9.5 }, usual: { cut_hz: 700, feed_db: 6 }, strong: { cut_hz: 700, feed_db: 4.5 } };
 
-let sending = false;
+// What is on its way to the daemon, and what goes next.
+let sending = null;
 let next = null;
+
+/** The sound as the user wants it: what is in force, and the changes that are not yet. */
+const wanted = () => ({ ...known.settings.sound, ...sending, ...next });
 
 /** Changes the sound; while something is on its way only the newest counts. */
 async function change(sound) {
   next = { ...next, ...sound };
+  tell("settings", known.settings);
   if (sending) return;
-  sending = true;
   try {
     while (next) {
-      const changes = next;
+      sending = next;
       next = null;
-      take(await send("PATCH", "settings", { sound: changes }));
+      await take(send("PATCH", "settings", { sound: sending }));
     }
   } catch (problem) {
     next = null;
     bad(problem);
-    // What is shown goes back to what is in force.
-    take({ settings: known.settings, revision: known.revision });
   } finally {
-    sending = false;
+    sending = null;
+    // What is shown is what is in force, refused or not.
+    tell("settings", known.settings);
   }
 }
 
@@ -66,7 +70,7 @@ function toggle(label, changed, test) {
 }
 
 function crossfeedCard(t) {
-  const now = () => known.settings?.sound.crossfeed ?? STRENGTHS.usual;
+  const now = () => wanted().crossfeed ?? STRENGTHS.usual;
   const enabled = toggle(t.crossfeedOn, (on_) => change({ crossfeed: on_ ? STRENGTHS.usual : null }), "crossfeed");
   const strengths = h("div", { class: "segments", role: "group", "aria-label": t.crossfeedPresets },
     Object.entries(STRENGTHS).map(([name, crossfeed]) => h("button", { type: "button", data: { name }, test: `crossfeed-${name}`, onclick: () => change({ crossfeed }) }, t.crossfeedStrengths[name])));
@@ -144,7 +148,7 @@ export function open(root) {
   root.append(h("h1", {}, t.views.sound), presets.root, equaliser.root, h("div", { class: "stack half" }, filter.root, balance.root), h("div", { class: "stack half" }, headroom.root, crossfeed.root));
   equaliser.opened();
 
-  const show = () => known.settings && cards.forEach((card) => card.show(known.settings.sound));
+  const show = () => known.settings && cards.forEach((card) => card.show(wanted()));
   const link = () => root.toggleAttribute("inert", known.link !== "live");
   const status = (message) => headroom.status(message.status);
   const ends = [on("settings", show), on("link", link), on("telemetry", status)];

@@ -34,7 +34,7 @@ export async function follow(revision) {
   if (asking || revision === known.revision) return;
   asking = true;
   try {
-    take(await get("settings"));
+    await take(get("settings"));
   } catch {
     // The next telemetry asks again.
   } finally {
@@ -42,9 +42,18 @@ export async function follow(revision) {
   }
 }
 
-/** Takes the settings that a request was answered with. */
-export function take({ settings, revision }) {
-  known.settings = settings;
-  known.revision = revision;
-  tell("settings", settings);
+// Requests for settings, in the order in which they were sent: how many, and the newest that was answered.
+let sent = 0;
+let answered = 0;
+
+/** Takes the settings with which a request is answered (a promise; of nothing, if it was refused). What was asked
+ *  before something that is answered already is old, and not shown. */
+export async function take(answer) {
+  const turn = ++sent;
+  const told = await answer;
+  if (!told || turn < answered) return;
+  answered = turn;
+  known.settings = told.settings;
+  known.revision = told.revision;
+  tell("settings", known.settings);
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eventually import eventually
 from labgrid.driver import SSHDriver
+from monitor import Monitor
 from shell import Shell
 
 
@@ -68,6 +69,19 @@ class Machine:
     def uptime(self):
         """The machine's own clock: seconds since it booted."""
         return float(self.run("cut -d' ' -f1 /proc/uptime"))
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """The machine of the virtual bench stands still meanwhile, and its clock: what else runs has the processor."""
+        # A connection is given up when the other end says nothing for 45 s.
+        self._hang_up()
+        with contextlib.closing(Monitor(self.name)) as monitor:
+            monitor.run("stop")
+            try:
+                yield
+            finally:
+                monitor.run("cont")
+        self._target.activate(self._ssh)
 
     def boot_id(self):
         return self.run("cat /proc/sys/kernel/random/boot_id").strip()

@@ -2,11 +2,9 @@
 the kernel's usb-storage, udev and its probe see what they would see of a real one."""
 
 import contextlib
-import json
-import os
-import socket
 import struct
-from pathlib import Path
+
+from monitor import Monitor
 
 SECTOR = 512
 
@@ -26,49 +24,13 @@ def fat(label):
     return (boot + table * 2 + root).ljust(2880 * SECTOR, b"\0")
 
 
-class Monitor:
-    """QEMU's monitor of the device (QMP)."""
-
-    def __init__(self):
-        # A Unix socket's path may have 107 bytes, a state directory's more.
-        folder = os.open(Path(os.environ["TOTTON_BENCH"]) / "device", os.O_PATH)
-        try:
-            self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(30)
-            self._socket.connect(f"/proc/self/fd/{folder}/monitor")
-        finally:
-            os.close(folder)
-        self._lines = self._socket.makefile("r")
-        self._lines.readline()
-        self.run("qmp_capabilities")
-
-    def run(self, command, **arguments):
-        """Runs a command; its answer."""
-        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-        return self._next(lambda told: "return" in told or "error" in told)
-
-    def wait_for(self, event):
-        return self._next(lambda told: told.get("event") == event)
-
-    def _next(self, wanted):
-        while True:
-            told = json.loads(self._lines.readline())
-            if wanted(told):
-                assert "error" not in told, told
-                return told
-
-    def close(self):
-        self._lines.close()
-        self._socket.close()
-
-
 @contextlib.contextmanager
 def connected(folder, label):
     """A stick with this volume label is in a USB port of the device meanwhile. It is write-protected: a
     device that writes to it fails."""
     image = folder / f"{label}.img"
     image.write_bytes(fat(label))
-    with contextlib.closing(Monitor()) as monitor:
+    with contextlib.closing(Monitor("device")) as monitor:
         monitor.run("blockdev-add", **{"driver": "raw", "node-name": "stick", "read-only": True,
                                        "file": {"driver": "file", "filename": str(image), "read-only": True}})
         monitor.run("device_add", driver="usb-storage", id="stick", bus="usb.0", drive="stick")

@@ -16,10 +16,12 @@ them and not on a board: unpacking the root file system into memory.  Runs in th
 import base64
 import binascii
 import io
+import os
 import re
 import shutil
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import cache
@@ -100,6 +102,13 @@ def _received(folder):
             return {Path(member.name).name: tar.extractfile(member).read() for member in tar if member.isfile()}
     except (tarfile.TarError, binascii.Error, OSError) as error:
         raise BenchFailed(f"the device sent no result ({error}); see {folder}/console.log") from error
+
+
+def boots(image, *folders):
+    """Boots `image` (image.Image) once for each of `folders`, side by side; the milestones of each."""
+    in_memory(image)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(lambda folder: boot(image, folder), folders))
 
 
 def boot(image, folder, deadline_s=900):

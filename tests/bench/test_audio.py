@@ -10,6 +10,7 @@ import gzip
 import numpy as np
 import pytest
 import signals
+from eventually import eventually
 
 pytestmark = pytest.mark.lg_feature("loopback")
 
@@ -23,16 +24,30 @@ BOUND_LSB = 1
 FOLDER = "/var/tmp/audio"
 
 
-def play_and_record(device, api, playing, frames, tmp_path):
-    """Plays frames into the box; returns (what the DAC got, what the render gives)."""
+# The programme, in seconds: a tone, silence, a sweep.
+TONE, BETWEEN, SWEEP = 3.0, 0.5, 4.0
+
+
+@pytest.fixture(scope="module")
+def heard(device, api, tmp_path_factory):
+    """The programme through the box: (the status, what the DAC got, what the render gives)."""
+    playing = eventually("the stream runs", api.streaming, deadline=120)
+    folder = tmp_path_factory.mktemp("audio")
     rate_in, rate_out = playing["input"]["rate"], playing["output"]["rate"]
     assert playing["sound"]["gain_db"] == 0 and not playing["sound"]["mute"], "the render knows neither gain nor mute"
     # snd-aloop clears a few frames of the other end's buffer while a player drains
     # (copy_play_buf() in sound/drivers/aloop.c): let that fall into silence.
-    frames = np.concatenate([frames, np.zeros((rate_in, 2))])
-    signals.write_s32(tmp_path / "in.wav", rate_in, frames)
+    frames = np.concatenate(
+        [
+            signals.tone(rate_in, TONE, 997.0, -6.0),
+            np.zeros((int(rate_in * BETWEEN), 2)),
+            signals.sweep(rate_in, SWEEP, 20.0, 20000.0, -6.0),
+            np.zeros((rate_in, 2)),
+        ]
+    )
+    signals.write_s32(folder / "in.wav", rate_in, frames)
     device.run(f"rm -rf {FOLDER} && mkdir -p {FOLDER}")
-    device.put(tmp_path / "in.wav", f"{FOLDER}/in.wav")
+    device.put(folder / "in.wav", f"{FOLDER}/in.wav")
     record_seconds = int(len(frames) / rate_in) + 5
     before = api.status()["counters"]
     device.run(
@@ -55,32 +70,34 @@ def play_and_record(device, api, playing, frames, tmp_path):
         timeout=240,
     )
     for name in ("dac.raw", "render.wav"):
-        device.get(f"{FOLDER}/{name}.gz", tmp_path / f"{name}.gz")
-        (tmp_path / name).write_bytes(gzip.decompress((tmp_path / f"{name}.gz").read_bytes()))
+        device.get(f"{FOLDER}/{name}.gz", folder / f"{name}.gz")
+        (folder / name).write_bytes(gzip.decompress((folder / f"{name}.gz").read_bytes()))
     device.run(f"rm -rf {FOLDER}")
-    return signals.read_raw_s32(tmp_path / "dac.raw"), signals.read_wav_s32(tmp_path / "render.wav")
+    recorded = signals.sounding_part(signals.read_raw_s32(folder / "dac.raw"))
+    rendered = signals.read_wav_s32(folder / "render.wav")
+    assert len(rendered) == len(frames) * playing["engine"]["ratio"]
+    return playing, recorded, signals.sounding_part(rendered)
 
 
 def largest_difference(recorded, rendered):
-    """In units of the last place, after alignment at the first frame that sounds."""
-    recorded, rendered = signals.sounding_part(recorded), signals.sounding_part(rendered)
+    """In units of the last place; both begin at the first frame that sounds."""
     # The render stops with the file; the box plays the filter's tail out.
     assert len(recorded) >= len(rendered), (len(recorded), len(rendered))
     difference = recorded[: len(rendered)].astype(np.int64) - rendered
     return int(np.max(np.abs(difference)))
 
 
-def test_tone_comes_out_upsampled_and_equals_the_offline_render(device, api, playing, tmp_path, record_property):
-    rate_in, rate_out = playing["input"]["rate"], playing["output"]["rate"]
-    frames = signals.tone(rate_in, 3.0, 997.0, -6.0)
-    recorded, rendered = play_and_record(device, api, playing, frames, tmp_path)
-    difference = largest_difference(recorded, rendered)
-    print(f"largest difference: {difference} LSB of 32 bits over {len(rendered)} frames")
+def test_tone_comes_out_upsampled_and_equals_the_offline_render(heard, record_property):
+    playing, recorded, rendered = heard
+    rate_out = playing["output"]["rate"]
+    part = int(rate_out * (TONE + BETWEEN / 2))
+    difference = largest_difference(recorded[:part], rendered[:part])
+    print(f"largest difference: {difference} LSB of 32 bits over {part} frames")
     record_property("largest difference (LSB of 32 bits)", difference)
     assert difference <= BOUND_LSB
 
     # And it is the tone, at the new rate: neither the engine nor the render is asked.
-    steady = signals.sounding_part(recorded)[rate_out : 2 * rate_out, 0] / signals.FULL_SCALE
+    steady = recorded[rate_out : 2 * rate_out, 0] / signals.FULL_SCALE
     amplitude, residual = signals.sine_fit(steady, rate_out, 997.0)
     level, rest = 20 * np.log10(amplitude), 20 * np.log10(residual / (amplitude / np.sqrt(2)))
     print(f"tone: {level:.4f} dBFS at {rate_out} Hz, everything else {rest:.1f} dB below it")
@@ -91,11 +108,13 @@ def test_tone_comes_out_upsampled_and_equals_the_offline_render(device, api, pla
     assert rest < -90.0 + 10 * np.log10(images)
 
 
-def test_sweep_comes_out_equal_to_the_offline_render(device, api, playing, tmp_path, record_property):
-    frames = signals.sweep(playing["input"]["rate"], 4.0, 20.0, 20000.0, -6.0)
-    recorded, rendered = play_and_record(device, api, playing, frames, tmp_path)
-    assert len(rendered) == (len(frames) + playing["input"]["rate"]) * playing["engine"]["ratio"]
-    difference = largest_difference(recorded, rendered)
-    print(f"largest difference: {difference} LSB of 32 bits over {len(rendered)} frames")
+def test_sweep_comes_out_equal_to_the_offline_render(heard, record_property):
+    playing, recorded, rendered = heard
+    begin = int(playing["output"]["rate"] * (TONE + BETWEEN / 2))
+    difference = largest_difference(recorded[begin:], rendered[begin:])
+    frames = len(rendered) - begin
+    assert frames > playing["output"]["rate"] * SWEEP
+    assert np.max(np.abs(rendered[begin:])) > 0.4 * signals.FULL_SCALE, "no sweep"
+    print(f"largest difference: {difference} LSB of 32 bits over {frames} frames")
     record_property("largest difference (LSB of 32 bits)", difference)
     assert difference <= BOUND_LSB

@@ -7,8 +7,10 @@ opened and mapped at memory of a PCI device that no driver claims, immutable fla
 and put back, and the ESP is a FAT file system on a block device.
 """
 
+import contextlib
 import os
 import struct
+import uuid
 
 import pytest
 from eventually import eventually
@@ -26,7 +28,10 @@ ROOT = f"{WORK}/root"
 ESP = f"{WORK}/esp"
 EFIVARS = f"{ROOT}/sys/firmware/efi/efivars"
 NVIDIA = "781e084c-a330-417c-b678-38e696380cb9"
+UPDATE_FILES = f"{ROOT}/run/totton-audio-update"
 START, CONFIRM, HEALTH, UPDATE = "totton-audio-slot-start", "totton-audio-slot-confirm", "totton-audio-health", "swupdate"
+UNITS = f"{START} {CONFIRM} {HEALTH} {UPDATE}"
+ENTRY_OF = "journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -P InvocationID {unit})"
 ENTRY = """title Totton Audio (slot {slot})
 version {version}
 linux /totton/{slot}/Image
@@ -65,17 +70,22 @@ class Board:
         self.loop = run(f"losetup -f --show {WORK}/esp.img").strip().removeprefix("/dev/")
         # As boot-efi.mount has it.
         run(f"mount -t vfat -o ro /dev/{self.loop} {ESP}")
-        run(f"mkdir -p {ROOT}/dev {ROOT}/proc/self {ROOT}/proc/device-tree {ROOT}/run/totton-audio-update")
+        run(f"mkdir -p {ROOT}/dev {ROOT}/proc/self {ROOT}/proc/device-tree {UPDATE_FILES}")
         run(f"ln -s /dev/mem /dev/{self.loop} {ROOT}/dev/ && ln -s /proc/net /proc/uptime {ROOT}/proc/")
         minor = self.loop.removeprefix("loop")
-        self.mounts = [
-            "21 1 254:2 / / ro - ext4 /dev/root ro",
-            f"35 21 7:{minor} / {ESP} ro - vfat /dev/{self.loop} ro",
-        ]
-        self.write(f"{ROOT}/proc/self/mountinfo", "\n".join(self.mounts) + "\n")
+        mounts = ["21 1 254:2 / / ro - ext4 /dev/root ro", f"35 21 7:{minor} / {ESP} ro - vfat /dev/{self.loop} ro"]
+        self.write(f"{ROOT}/proc/self/mountinfo", "\n".join(mounts) + "\n")
         self.write(f"{ROOT}/sys/dev/block/esp/uevent", f"MAJOR=7\nMINOR={minor}\nDEVNAME={self.loop}\nPARTNAME=esp\n")
-        self.runs("a")
         self.units(f"0x{self.register():x}")
+
+    def anew(self):
+        """A machine of no kind yet, slot a running: no variable, an empty ESP, no file of an update."""
+        self.device.run(
+            f"systemctl stop {UNITS} || true; systemctl reset-failed {UNITS} || true\n"
+            f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} + && rm -rf {EFIVARS}/* {ROOT}/proc/device-tree/* {UPDATE_FILES}/*\n"
+            f"mount -o remount,rw {ESP} && rm -rf {ESP}/* && mount -o remount,ro {ESP}"
+        )
+        self.runs("a")
 
     def register(self):
         """The address of the PCI device's memory (BAR 2), which is not to be used by any driver."""
@@ -97,8 +107,20 @@ class Board:
         self.drop_in(UPDATE, told)
         self.device.run("systemctl daemon-reload")
 
-    def drop_in(self, unit, text, name="bench"):
-        self.write(f"/etc/systemd/system/{unit}.service.d/{name}.conf", text)
+    def drop_in(self, unit, text):
+        self.write(f"/etc/systemd/system/{unit}.service.d/bench.conf", text)
+
+    @contextlib.contextmanager
+    def without(self, unit, taken):
+        """The unit with some of its rights taken away, under another name: nothing has to be read anew."""
+        name = f"{unit}-{uuid.uuid4().hex[:8]}"
+        file = f"/run/systemd/system/{name}.service"
+        text = self.device.run(f"systemctl cat {unit}").replace("[Install]", "[X-Install]")
+        self.write(file, f"{text}\n[Service]\n{taken}\n")
+        try:
+            yield name
+        finally:
+            self.device.run(f"systemctl reset-failed {name} || true; rm {file}")
 
     def write(self, path, text):
         self.device.run(f"mkdir -p {os.path.dirname(path)} && cat > {path} << 'END'\n{text}END")
@@ -109,14 +131,13 @@ class Board:
 
     def entry(self, unit):
         """The lines of the unit's last start."""
-        invocation = self.device.show(unit, "InvocationID")["InvocationID"]
-        return self.device.run(f"journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID={invocation}")
+        return self.device.run(ENTRY_OF.format(unit=unit))
 
     def begin(self, unit):
         """Starts a oneshot unit anew; whether it ended well, and what it said."""
-        self.device.attempt(f"systemctl stop {unit}; systemctl reset-failed {unit}")
-        status, _, _ = self.device.attempt(f"systemctl start {unit}", timeout=180)
-        return status == 0, self.entry(unit)
+        begin = f"systemctl stop {unit}; systemctl reset-failed {unit}; systemctl start {unit} 2> /dev/null; echo $?"
+        status, _, said = self.device.run(f"({begin}) 2> /dev/null; {ENTRY_OF.format(unit=unit)}", timeout=180).partition("\n")
+        return status == "0", said
 
     def begins(self, unit):
         well, said = self.begin(unit)
@@ -141,14 +162,12 @@ class Board:
 
     def remove(self):
         # One that still runs would write while its machine is taken away.
-        self.device.run(f"systemctl stop {START} {CONFIRM} {HEALTH} {UPDATE} || true")
-        names = " ".join(f"/etc/systemd/system/{unit}.service.d" for unit in (START, CONFIRM, HEALTH, UPDATE))
+        self.device.run(f"systemctl stop {UNITS} || true")
+        names = " ".join(f"/etc/systemd/system/{unit}.service.d" for unit in UNITS.split())
         self.device.run(f"rm -rf {names} /etc/systemd/system/{UPDATE}.service; systemctl daemon-reload")
         self.device.attempt(f"umount {ESP}; losetup -d /dev/{self.loop}")
-        self.device.attempt(f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} \\;")
-        self.device.run(f"rm -rf {WORK}")
-        self.device.attempt(f"systemctl reset-failed {START} {CONFIRM} {HEALTH} {UPDATE}")
-        self.device.run(f"systemctl restart {START} {HEALTH}")
+        self.device.attempt(f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} +")
+        self.device.run(f"rm -rf {WORK}; systemctl reset-failed {UNITS} || true; systemctl restart {START} {HEALTH}")
 
     # ---- the ESP
 
@@ -161,13 +180,7 @@ class Board:
         return line.split()[-1].split(",")[0] == "ro"
 
 
-class Orin(Board):
-    def __init__(self, device, folder):
-        super().__init__(device, folder)
-        self.write(f"{ROOT}/proc/device-tree/compatible", "nvidia,tegra234\n")
-        device.run(f"printf 'nvidia,tegra234\\0' > {ROOT}/proc/device-tree/compatible")
-        for name in ("RootfsStatusSlotA", "RootfsStatusSlotB", "BootChainFwCurrent"):
-            self.set(name, 0)
+    # ---- the firmware's variables
 
     def file(self, name):
         return f"{EFIVARS}/{name}-{NVIDIA}"
@@ -193,23 +206,32 @@ class Orin(Board):
         self.runs(slot)
 
 
-@pytest.fixture
-def orin(device, tmp_path):
-    board = Orin(device, tmp_path)
+@pytest.fixture(scope="module")
+def board(device, tmp_path_factory):
+    """One for all tests: systemd reads its units anew at the begin and at the end."""
+    board = Board(device, tmp_path_factory.mktemp("slots"))
     yield board
     board.remove()
 
 
 @pytest.fixture
-def qemu(device, tmp_path):
-    board = Board(device, tmp_path)
-    device.run(f"mount -o remount,rw {ESP} && mkdir -p {ESP}/loader/entries {ESP}/totton/a {ESP}/totton/b")
+def orin(board):
+    board.anew()
+    board.device.run(f"printf 'nvidia,tegra234\\0' > {ROOT}/proc/device-tree/compatible")
+    for name in ("RootfsStatusSlotA", "RootfsStatusSlotB", "BootChainFwCurrent"):
+        board.set(name, 0)
+    return board
+
+
+@pytest.fixture
+def qemu(board):
+    board.anew()
+    board.device.run(f"mount -o remount,rw {ESP} && mkdir -p {ESP}/loader/entries {ESP}/totton/a {ESP}/totton/b")
     for slot, version, label in (("a", 2, "APP"), ("b", 1, "APP_b")):
         board.write(f"{ESP}/loader/entries/totton-{slot}.conf", ENTRY.format(slot=slot, version=version, label=label))
         board.write(f"{ESP}/totton/{slot}/Image", "kernel\n")
-    device.run(f"mount -o remount,ro {ESP}")
-    yield board
-    board.remove()
+    board.device.run(f"mount -o remount,ro {ESP}")
+    return board
 
 
 def test_an_update_goes_its_way_through_the_units_of_an_orin(orin):
@@ -226,7 +248,7 @@ def test_an_update_goes_its_way_through_the_units_of_an_orin(orin):
 
 def test_a_capsule_is_copied_to_an_esp_that_is_read_only_before_and_after(orin):
     orin.begins(START)
-    orin.device.run(f"echo capsule > {ROOT}/run/totton-audio-update/TEGRA_BL.Cap")
+    orin.device.run(f"echo capsule > {UPDATE_FILES}/TEGRA_BL.Cap")
     assert orin.esp_is_read_only()
     orin.update("totton-audio-slot open b", "totton-audio-slot try b")
     assert orin.device.run(f"cat {ESP}/EFI/UpdateCapsule/TEGRA_BL.Cap") == "capsule"
@@ -240,7 +262,7 @@ def test_a_capsule_is_copied_to_an_esp_that_is_read_only_before_and_after(orin):
 def test_an_update_goes_its_way_through_the_units_of_systemd_boot(qemu):
     entries = f"{ESP}/loader/entries"
     assert "slot a runs" in qemu.begins(START)
-    qemu.device.run(f"echo new > {ROOT}/run/totton-audio-update/Image")
+    qemu.device.run(f"echo new > {UPDATE_FILES}/Image")
     qemu.update("totton-audio-slot open b", "totton-audio-slot try b")
     assert qemu.device.run(f"ls {entries}").split() == ["totton-a.conf", "totton-b+3.conf"]
     assert qemu.device.run(f"cat {ESP}/totton/b/Image") == "new"
@@ -264,15 +286,30 @@ def test_an_update_goes_its_way_through_the_units_of_systemd_boot(qemu):
 @pytest.mark.parametrize("unit", [START, CONFIRM])
 def test_each_right_is_needed_and_its_lack_is_told(orin, unit, taken, complaint):
     orin.set("RootfsStatusSlotA", 0xFF)
-    orin.drop_in(unit, f"[Service]\n{taken}\n", name="taken")
-    orin.device.run("systemctl daemon-reload")
-    well, said = orin.begin(unit)
+    with orin.without(unit, taken) as lacking:
+        well, said = orin.begin(lacking)
     assert not well and complaint in said, said
-    orin.device.run(f"rm /etc/systemd/system/{unit}.service.d/taken.conf && systemctl daemon-reload")
     orin.begins(unit)
     assert orin.get("RootfsStatusSlotA") == 0
 
 
+@pytest.mark.parametrize(
+    "taken", ["CapabilityBoundingSet=~CAP_SYS_ADMIN", "DeviceAllow=\nDeviceAllow=/dev/mem rw"], ids=["SYS_ADMIN", "block-devices"]
+)
+def test_each_right_to_write_the_esp_is_needed_and_its_lack_is_told(qemu, taken):
+    entries = f"{ESP}/loader/entries"
+    qemu.device.run(f"mount -o remount,rw {ESP} && mv {entries}/totton-b.conf {entries}/totton-b+2-1.conf && mount -o remount,ro {ESP}")
+    qemu.runs("b")
+    with qemu.without(CONFIRM, taken) as lacking:
+        well, said = qemu.begin(lacking)
+    assert not well and ("Operation not permitted" in said or "Permission denied" in said), said
+    assert qemu.device.run(f"ls {entries}").split() == ["totton-a.conf", "totton-b+2-1.conf"]
+    qemu.begins(CONFIRM)
+    assert qemu.device.run(f"ls {entries}").split() == ["totton-a.conf", "totton-b.conf"]
+    assert qemu.esp_is_read_only()
+
+
+# The last of this file: nothing is left of the machine but its folder after it.
 @pytest.mark.timeout(900)
 def test_a_trial_that_does_not_come_up_restarts_the_box_early_until_it_is_over(orin, cable):
     device = orin.device

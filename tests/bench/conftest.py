@@ -8,8 +8,9 @@ from pathlib import Path
 import diagnosis
 import pytest
 from eventually import eventually
+from leftovers import Leftovers
 from machine import Machine
-from page import browser  # noqa: F401 (a fixture)
+from page import browser, chromium  # noqa: F401 (fixtures)
 
 # `[::1]` and 127.0.0.1 are the machine's own; the API is asked as the PC would.
 API = "http://totton-audio.local/api/v1"
@@ -80,6 +81,26 @@ def pytest_runtest_makereport(item):
 @pytest.fixture(autouse=True)
 def both_machines(device, pc):
     """Every test has both, so that its failure can tell of both."""
+
+
+@pytest.fixture(scope="session")
+def leftovers(device, pc):
+    return Leftovers(device, pc)
+
+
+@pytest.fixture(autouse=True)
+def each_test_stands_alone(request, leftovers, both_machines):
+    """A test finds a box on which nobody has set anything, and fails if it leaves it otherwise."""
+    # Only through the API is anything set.
+    looks = {"browser", "api"} & set(request.fixturenames)
+    if looks:
+        leftovers.look()
+    files = leftovers.files()
+    yield
+    left = sorted(leftovers.files() - files)
+    if looks:
+        left += leftovers.put_back()
+    assert left == [], f"left behind: {left}"
 
 
 @pytest.fixture(scope="session")

@@ -29,11 +29,11 @@ def is_open(tunnel, port):
     return False
 
 
-@pytest.fixture(scope="module")
-def browser(env, pc, cable):
+@pytest.fixture(scope="session")
+def chromium(env, pc, cable):
     """Chromium, all of whose traffic and name look-ups go through the PC."""
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium and chromedriver, "install Debian's chromium and chromium-driver"
+    program, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    assert program and chromedriver, "install Debian's chromium and chromium-driver"
     network = env.get_target("pc").get_resource("NetworkService")
     port = get_free_port()
     tunnel = subprocess.Popen(
@@ -45,7 +45,7 @@ def browser(env, pc, cable):
     # Chromium's first request would fail: it does not wait for its proxy.
     eventually("the tunnel to the PC is open", lambda: is_open(tunnel, port))
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = program
     for argument in (
         "--headless=new",
         "--no-sandbox",
@@ -69,6 +69,17 @@ def browser(env, pc, cable):
     driver.quit()
     tunnel.terminate()
     tunnel.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Chromium as it is on a computer that was never here; it looks at no page after the last test of a file."""
+    chromium.set_window_size(*DESKTOP)
+    yield chromium
+    chromium.get("about:blank")
+    forget(chromium)
+    chromium.execute_cdp_cmd("Network.clearBrowserCache", {})
+    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": PAGE, "storageTypes": "all"})
 
 
 def part(browser, name):

@@ -206,6 +206,8 @@ impl Shape {
         let branch = filter.taps().len().div_ceil(ratio);
         let cut = plan(branch, self.block, self.partitioning, frame_bytes);
         let longest = cut.iter().map(|tier| tier.frames).max().unwrap_or(self.block);
+        // Its spectra, the two blocks that one of them covers, and the two outputs.
+        let memory = |tier: &super::plan::Tier| (tier.partitions + 5) * tier.frames;
         let mut tiers =
             cut.iter().enumerate().map(|(index, plan)| Tier::new(filter, *plan, pairs, index > 0));
         Box::new(Lanes::<V> {
@@ -216,6 +218,9 @@ impl Shape {
             deferred: tiers.collect(),
             history: (0..pairs).map(|_| History::new(2 * longest)).collect(),
             calls: 0,
+            memory: cut.iter().map(memory).max().unwrap_or_default(),
+            // A new engine has heard nothing.
+            silent: usize::MAX,
         })
     }
 }
@@ -233,6 +238,10 @@ struct Lanes<V: Vector> {
     history: Vec<History<V::Scalar>>,
     /// Blocks that came in since the start.
     calls: u64,
+    /// Input frames after which nothing is left of what came before.
+    memory: usize,
+    /// Frames of silence at the end of the input.
+    silent: usize,
 }
 
 impl<V: Vector> Convolver for Lanes<V> {
@@ -249,6 +258,16 @@ impl<V: Vector> Convolver for Lanes<V> {
 
     fn listen(&mut self, input: &[&[f64]]) {
         check_input(self, input);
+        if input.iter().any(|channel| channel.iter().any(|sample| *sample != 0.0)) {
+            self.silent = 0;
+        } else {
+            self.silent = self.silent.saturating_add(self.block);
+        }
+        if self.is_idle() {
+            // Everything in here is 0, and would be again; what goes on is the clock of the partitions.
+            self.calls += 1;
+            return;
+        }
         for (history, channels) in self.history.iter_mut().zip(input.chunks(2)) {
             history.push(channels[0], channels.get(1).copied());
         }
@@ -264,6 +283,10 @@ impl<V: Vector> Convolver for Lanes<V> {
 
     fn render(&mut self, output: &mut [&mut [f64]]) {
         check_output(self, output);
+        if self.is_idle() {
+            output.iter_mut().for_each(|channel| channel.fill(0.0));
+            return;
+        }
         let mut offsets = [0; MAX_TIERS];
         for (tier, offset) in self.deferred.iter_mut().zip(&mut offsets) {
             let parts = tier.frames() / self.block;
@@ -288,6 +311,11 @@ impl<V: Vector> Convolver for Lanes<V> {
 impl<V: Vector> Lanes<V> {
     fn tiers(&self) -> impl Iterator<Item = &Tier<V>> {
         std::iter::once(&self.first).chain(&self.deferred)
+    }
+
+    /// Whether nothing but silence is left to be heard: then nothing is computed.
+    fn is_idle(&self) -> bool {
+        self.silent > self.memory
     }
 
     /// Runs a kernel with the instruction set of `V`.
@@ -322,6 +350,7 @@ impl<V: Vector> Engine for Lanes<V> {
         self.deferred.iter_mut().for_each(Tier::reset);
         self.history.iter_mut().for_each(History::reset);
         self.calls = 0;
+        self.silent = usize::MAX;
     }
 }
 

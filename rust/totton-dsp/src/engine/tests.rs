@@ -54,6 +54,46 @@ fn rms_db(found: &[f64], wanted: &[f64]) -> f64 {
     10.0 * (sum / found.len() as f64).max(1e-40).log10()
 }
 
+/// What comes after a silence that nothing was computed for is, to the bit, what it would be had it
+/// been. The reference hears samples that count as 0 and are not: it never rests.
+#[test]
+fn after_any_silence_the_output_is_what_it_would_be_had_the_engine_computed_on() {
+    const COUNTS_AS_0: f64 = 1e-310;
+    for (taps, block, partitioning) in [
+        (1, 16, Partitioning::Growing),
+        (777, 16, Partitioning::Uniform),
+        (60_000, 16, Partitioning::Growing),
+        (60_000, 64, Partitioning::Growing),
+    ] {
+        let options = CpuOptions { partitioning, ..CpuOptions::default() };
+        let filter = filter(4, taps);
+        let make = || CpuEngine::with_options(&filter, 2, block, Precision::F64, options).unwrap();
+        let (mut rests, mut computes) = (make(), make());
+        let branch = taps.div_ceil(4);
+        // From shorter than the filter to long after its end, and ending anywhere in the longest partition.
+        for silence in
+            [0, branch / 2, branch + 3 * block, 4 * branch + 5 * block, 9 * branch + 7 * block]
+        {
+            let sound = noise(silence as u64, 5 * block);
+            for frame in 0..(sound.len() + silence) / block {
+                let of = |rest: f64| -> Vec<f64> {
+                    let at = |n: usize| sound.get(n).copied().unwrap_or(rest);
+                    (frame * block..(frame + 1) * block).map(at).collect()
+                };
+                let [found, wanted] =
+                    [(&mut rests, 0.0), (&mut computes, COUNTS_AS_0)].map(|(engine, rest)| {
+                        let input = of(rest);
+                        let mut output = vec![vec![f64::NAN; block * 4]; 2];
+                        let (a, b) = output.split_at_mut(1);
+                        engine.process(&[&input, &input], &mut [&mut a[0], &mut b[0]]);
+                        output
+                    });
+                assert_eq!(found, wanted, "{taps} {block} {silence}: block {frame}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_output_is_the_direct_convolution() {
     for ratio in [1, 2, 4, 8, 16] {

@@ -90,16 +90,17 @@ def leftovers(device, pc):
 
 @pytest.fixture(autouse=True)
 def each_test_stands_alone(request, leftovers, both_machines):
-    """A test finds a box on which nobody has set anything, and fails if it leaves it otherwise."""
+    """A test finds a box on which nobody has set anything: what the one before set is put back. One that
+    leaves files fails."""
     # Only through the API is anything set.
     looks = {"browser", "api"} & set(request.fixturenames)
     if looks:
         leftovers.look()
     files = leftovers.files()
     yield
-    left = sorted(leftovers.files() - files)
     if looks:
-        left += leftovers.put_back()
+        leftovers.put_back()
+    left = sorted(leftovers.files() - files)
     assert left == [], f"left behind: {left}"
 
 

@@ -31,15 +31,16 @@ class Leftovers:
             self._found = eventually("the page gives a backup", self._backup)
 
     def put_back(self):
-        """Sets everything as it was found; what differed."""
+        """Sets everything as it was found."""
         now = eventually("the page gives a backup", self._backup)
         left = different(self._found["content"], now["content"])
         if left:
+            print(f"put back: {left}")
             document = shlex.quote(json.dumps(self._found))
-            put = f"curl -sS -m 60 -X PUT -H 'Origin: {ORIGIN}' -H 'Content-Type: application/json' --data-binary @- {BACKUP}"
+            put = f"curl -sS -m 60 -X PUT -H 'Origin: {ORIGIN}' -H 'Content-Type: application/octet-stream' --data-binary @- {BACKUP}"
             told = self._pc.run(f"printf %s {document} | {put}", timeout=90)
-            assert self._backup()["content"] == self._found["content"], told
-        return left
+            now = self._backup()["content"]
+            assert now == self._found["content"], f"{different(self._found['content'], now)}: {told}"
 
     def _backup(self):
         body, code = self._pc.run(f"curl -sS -m 20 -w '\\n%{{http_code}}' {BACKUP}; true", timeout=60).rsplit("\n", 1)

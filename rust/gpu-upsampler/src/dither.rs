@@ -14,8 +14,6 @@
 //! is: how the sound is cut into blocks changes nothing, and the same sound from
 //! the start gets the same noise.
 
-use crate::sample::{Encoding, SampleFormat};
-
 /// The most bits that are dithered.
 const MOST_BITS: u32 = 24;
 
@@ -29,19 +27,10 @@ pub struct Dither {
 }
 
 impl Dither {
-    /// The dither that an output of `encoding` with `channels` channels needs;
-    /// for 32 bits and floating point that is none.
+    /// The dither of samples that keep their upper `significant_bits`; for more than 24 that is
+    /// none, and they are still rounded to so many.
     #[must_use]
-    pub fn for_output(encoding: Encoding, channels: usize) -> Self {
-        match encoding {
-            Encoding::Integer(format) => Self::for_device(format.bits(), channels),
-            Encoding::F32 | Encoding::F64 => Self::none(channels),
-        }
-    }
-
-    /// The dither that a device needs which uses the upper `significant_bits` of each sample.
-    #[must_use]
-    pub fn for_device(significant_bits: u32, channels: usize) -> Self {
+    pub fn to_bits(significant_bits: u32, channels: usize) -> Self {
         Self {
             states: (0..channels as u64).map(seed).collect(),
             on: significant_bits <= MOST_BITS,
@@ -69,12 +58,6 @@ impl Dither {
     /// The generator of a channel, when there is noise.
     pub(crate) fn channel(&mut self, channel: usize) -> Option<&mut u64> {
         if self.on { self.states.get_mut(channel) } else { None }
-    }
-}
-
-impl From<SampleFormat> for Encoding {
-    fn from(format: SampleFormat) -> Self {
-        Self::Integer(format)
     }
 }
 
@@ -134,13 +117,8 @@ mod tests {
 
     #[test]
     fn only_where_bits_are_dropped_that_could_be_heard() {
-        let on = |encoding| Dither::for_output(encoding, 2).is_on();
-        assert!(on(SampleFormat::S16.into()));
-        assert!(on(SampleFormat::S24.into()));
-        assert!(on(SampleFormat::S24In3.into()));
-        assert!(!on(SampleFormat::S32.into()));
-        assert!(!on(Encoding::F32) && !on(Encoding::F64));
-        assert!([16, 20, 24].into_iter().all(|bits| Dither::for_device(bits, 2).is_on()));
-        assert!(!Dither::for_device(32, 2).is_on());
+        assert!([16, 20, 24].into_iter().all(|bits| Dither::to_bits(bits, 2).is_on()));
+        assert!(!Dither::to_bits(32, 2).is_on());
+        assert!(!Dither::none(2).is_on());
     }
 }

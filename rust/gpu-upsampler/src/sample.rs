@@ -258,6 +258,12 @@ pub enum Encoding {
     F64,
 }
 
+impl From<SampleFormat> for Encoding {
+    fn from(format: SampleFormat) -> Self {
+        Self::Integer(format)
+    }
+}
+
 impl Encoding {
     /// Bytes that one sample takes.
     pub fn bytes(self) -> usize {
@@ -265,6 +271,15 @@ impl Encoding {
             Self::Integer(format) => format.bytes(),
             Self::F32 => 4,
             Self::F64 => 8,
+        }
+    }
+
+    /// The dither that an output of `channels` channels needs; for floating point that is none.
+    #[must_use]
+    pub fn dither(self, channels: usize) -> Dither {
+        match self {
+            Self::Integer(format) => Dither::to_bits(format.bits(), channels),
+            Self::F32 | Self::F64 => Dither::none(channels),
         }
     }
 

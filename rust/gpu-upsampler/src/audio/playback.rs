@@ -39,7 +39,7 @@ pub(super) fn run(
     let period = layout.period_frames.max(1);
     let mut planes = vec![vec![0.0; period]; layout.channels];
     let mut bytes = vec![0; period * layout.frame_bytes()];
-    let mut dither = Dither::for_device(layout.significant_bits, layout.channels);
+    let mut dither = Dither::to_bits(layout.significant_bits, layout.channels);
     let mut chain = Output::from_silence(layout.rate, layout.channels);
     let mut fading_since: Option<Instant> = None;
     let mut written = 0;

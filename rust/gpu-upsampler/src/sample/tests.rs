@@ -104,7 +104,7 @@ fn a_range_takes_its_own_frames() {
 }
 
 fn dithered(format: SampleFormat, values: &[f64], cuts: &[usize]) -> (Vec<f64>, u64) {
-    let mut dither = Dither::for_output(format.into(), 1);
+    let mut dither = Encoding::from(format).dither(1);
     let planes = [values.to_vec()];
     let mut bytes = vec![0; values.len() * format.bytes()];
     let (mut from, mut limited) = (0, 0);
@@ -125,7 +125,7 @@ fn a_device_of_fewer_bits_gets_what_a_format_of_so_many_holds() {
     let planes = [values.clone(), values];
     let encoded = |format: SampleFormat, bits| {
         let mut bytes = vec![0; 2000 * 2 * format.bytes()];
-        let mut dither = Dither::for_device(bits, 2);
+        let mut dither = Dither::to_bits(bits, 2);
         let limited = encode(format, &planes, 0..2000, &mut bytes, &mut dither);
         let mut back = vec![vec![0.0; 2000]; 2];
         decode(format, &bytes, &mut back);
@@ -199,4 +199,14 @@ fn dither_does_not_depend_on_the_blocks_nor_touch_silence_nor_count_as_clipping(
     }
     let plain = dithered(SampleFormat::S32, &[0.3], &[]).0;
     assert_eq!(plain[0], (0.3f64 * 2f64.powi(31)).round() / 2f64.powi(31));
+}
+
+#[test]
+fn a_file_is_dithered_where_bits_are_dropped_that_could_be_heard() {
+    let on = |encoding: Encoding| encoding.dither(2).is_on();
+    assert!(on(SampleFormat::S16.into()));
+    assert!(on(SampleFormat::S24.into()));
+    assert!(on(SampleFormat::S24In3.into()));
+    assert!(!on(SampleFormat::S32.into()));
+    assert!(!on(Encoding::F32) && !on(Encoding::F64));
 }

@@ -47,7 +47,7 @@ impl Writer {
             PathBuf::from(name)
         });
         let sink = BufWriter::new(File::create(part.as_deref().unwrap_or(file)).map_err(of_file)?);
-        let dither = Dither::for_output(spec.encoding, spec.channels);
+        let dither = spec.encoding.dither(spec.channels);
         let file = file.to_owned();
         let mut writer =
             Self { file, part, sink, spec, data_bytes: 0, short_limit, dither, bytes: vec![] };

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use gpu_upsampler::dither::Dither;
 use gpu_upsampler::render::{Job, render};
 use gpu_upsampler::sample::{Encoding, SampleFormat, decode};
 use gpu_upsampler::wav::{Reader, Spec, Writer};
@@ -46,7 +45,7 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format_and_with_fewer_bi
         let planes = noise(frames);
         let mut sent = vec![0; frames * 2 * input.bytes()];
         // As the writer below dithers.
-        let mut dither = Dither::for_output(input.into(), 2);
+        let mut dither = Encoding::from(input).dither(2);
         gpu_upsampler::sample::encode(input, &planes, 0..frames, &mut sent, &mut dither);
         let machine = Machine::new();
         machine.world().sent = sent;

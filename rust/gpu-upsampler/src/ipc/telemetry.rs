@@ -12,7 +12,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 pub(super) fn publish(socket: &zmq::Socket, board: &Board, ended: &AtomicBool) {
     let (mut sequence, mut machine) = (0, Watch::new());
     while !ended.load(Ordering::Relaxed) {
-        let telemetry = board.telemetry(sequence, machine.look(board));
+        let report = machine.look(|kind, message| board.note_fault(kind, message));
+        let telemetry = board.telemetry(sequence, report);
         sequence += 1;
         match serde_json::to_vec(&telemetry) {
             // A PUB socket never waits: a listener that does not read misses messages.

@@ -15,7 +15,6 @@ use totton_protocol::{FaultKind, Memory, Temperature};
 
 use self::clock::ClockWatch;
 use self::memory::MemoryWatch;
-use crate::board::Board;
 
 /// How often the machine is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -47,17 +46,17 @@ impl Watch {
         }
     }
 
-    /// What the machine says, not older than a second; tells `board` what is wrong.
-    pub fn look(&mut self, board: &Board) -> &Report {
+    /// What the machine says, not older than a second; `tell` hears what is wrong.
+    pub fn look(&mut self, mut tell: impl FnMut(FaultKind, &str)) -> &Report {
         let now = Instant::now();
         if now >= self.due {
             self.due = now + INTERVAL;
             if let Some(step) = self.clock.step(SystemTime::now(), now) {
                 let message = format!("the system's clock was set by {step:+.1} s; sound goes on");
-                board.note_fault(FaultKind::ClockStep, &message);
+                tell(FaultKind::ClockStep, &message);
             }
             if let Some(message) = self.memory.limit_was_reached() {
-                board.note_fault(FaultKind::MemoryLimit, &message);
+                tell(FaultKind::MemoryLimit, &message);
             }
             self.report.memory = self.memory.read();
             self.report.temperatures = thermal::read(Path::new("/sys/class/thermal"));

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::flow::Flow;
+use super::orders::Orders;
 use super::ring::FrameWriter;
-use super::stream::Orders;
 use super::tap::Tap;
 use crate::device::{CaptureDevice, Layout};
 use crate::error::Error;

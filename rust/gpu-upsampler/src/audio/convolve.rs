@@ -7,8 +7,8 @@ use totton_dsp::{Crossfade, Engine};
 
 use super::flow::Flow;
 use super::gain::mix::Mix;
+use super::orders::Orders;
 use super::ring::{FrameReader, FrameWriter};
-use super::stream::Orders;
 use super::swap::Receiver;
 use crate::config::MAX_CHANNELS;
 

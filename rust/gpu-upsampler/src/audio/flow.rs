@@ -7,10 +7,10 @@ use totton_dsp::engine::{Report, Watch};
 use totton_protocol::{Counters, Levels};
 
 use super::gain::wishes::Wishes;
+use super::level::Level;
 use super::meter::{Blocks, Meter};
 use super::ring::FrameWriter;
 use super::tap::Taps;
-use crate::drift::level::Level;
 
 /// Counters, levels and wishes, shared by the audio threads and the rest of
 /// the daemon. Lives as long as the daemon, across streams.

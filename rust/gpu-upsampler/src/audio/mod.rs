@@ -3,9 +3,10 @@
 //! - [`capture`]: the thread that takes frames from the input
 //! - [`convolve`]: the thread that runs the engine
 //! - [`playback`]: the thread that gives frames to the DAC
-//! - [`stream`]: the three of them, started and stopped together
+//! - [`stream`]: the three of them, started and stopped together; [`orders`]: what it tells them
 //! - [`swap`]: another engine for the second of them while it runs
 //! - [`ring`]: what joins them; [`flow`]: what they tell, and are told, without a lock
+//! - [`level`]: how much sound is under way
 //! - [`gain`]: volume, mute, fades, balance, crossfeed, limiter; [`meter`]: levels and block times
 //! - [`tap`]: the newest sound, for whoever looks at it
 //! - [`realtime`]: priority and locked memory
@@ -18,7 +19,9 @@ pub(crate) mod tap;
 
 mod capture;
 mod convolve;
+mod level;
 mod meter;
+mod orders;
 mod playback;
 mod ring;
 mod swap;

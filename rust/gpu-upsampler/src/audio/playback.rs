@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::flow::Flow;
 use super::gain::output::Output;
+use super::orders::Orders;
 use super::ring::FrameReader;
-use super::stream::Orders;
 use super::tap::Tap;
 use crate::device::PlaybackDevice;
 use crate::dither::Dither;

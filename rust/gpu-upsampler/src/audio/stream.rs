@@ -1,7 +1,7 @@
 //! One running stream: the three audio threads, started and stopped together.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use totton_dsp::Engine;
 
 use super::convolve::Edges;
 use super::flow::Flow;
+use super::orders::Orders;
 use super::realtime::Favour;
 use super::ring::frame_ring;
 use super::tap::{Tap, Taps};
@@ -30,29 +31,6 @@ const CROSSFADE: Duration = Duration::from_millis(100);
 
 /// The longest that an engine hears the input before it is heard.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
-
-/// What the audio threads are to do.
-#[derive(Default)]
-pub(super) struct Orders(AtomicU8);
-
-impl Orders {
-    const FADE: u8 = 1;
-    const END: u8 = 2;
-
-    /// Fade out: playback ends by itself afterwards.
-    pub(super) fn fading(&self) -> bool {
-        self.0.load(Ordering::Acquire) >= Self::FADE
-    }
-
-    /// End now.
-    pub(super) fn ended(&self) -> bool {
-        self.0.load(Ordering::Acquire) >= Self::END
-    }
-
-    fn give(&self, order: u8) {
-        self.0.fetch_max(order, Ordering::Release);
-    }
-}
 
 /// Which end of the stream is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -240,7 +218,7 @@ impl Stream {
 
     /// Begins to fade out; [`Stream::stop`] then has less to wait for.
     pub fn fade(&self) {
-        self.orders.give(Orders::FADE);
+        self.orders.fade();
     }
 
     /// A part that has ended by itself, if any.
@@ -265,7 +243,7 @@ impl Stream {
         self.wait_until(FADE_LIMIT, |(part, thread)| {
             *part != Part::Playback || thread.is_finished()
         });
-        self.orders.give(Orders::END);
+        self.orders.end();
         self.wait_until(END_LIMIT, |(_, thread)| thread.is_finished());
         match self.threads.iter().find(|(_, thread)| !thread.is_finished()) {
             Some((part, _)) => Err(*part),
@@ -288,6 +266,6 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.flow.show(None);
-        self.orders.give(Orders::END);
+        self.orders.end();
     }
 }

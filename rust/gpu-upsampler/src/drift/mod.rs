@@ -2,13 +2,13 @@
 //! goes out. What comes in is made to follow what goes out.
 //!
 //! - [`controller`]: the control law
-//! - [`level`]: how much sound is under way
+//! - [`reserve`]: where the sound under way is to wait
 //!
 //! The input's card has the control that steers ([`ClockSteering`]): a gadget asks
 //! its host to send faster or slower, a loopback card runs faster or slower.
 
 pub mod controller;
-pub mod level;
+pub(crate) mod reserve;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use totton_protocol::{Drift, DriftMethod};
 
 use self::controller::Controller;
-use self::level::Reserve;
+use self::reserve::Reserve;
 use crate::audio::flow::Flow;
 use crate::device::ClockSteering;
 

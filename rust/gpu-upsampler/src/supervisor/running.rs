@@ -10,7 +10,7 @@ use crate::audio::stream::{HOLD, Stream};
 use crate::config::{Config, rate_family};
 use crate::device::ClockSteering;
 use crate::drift::Follower;
-use crate::drift::level::Reserve;
+use crate::drift::reserve::Reserve;
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter};
 

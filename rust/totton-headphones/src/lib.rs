@@ -10,12 +10,13 @@
 //! - [`repository`]: reads OPRA's folders (`database/vendors/…`) into such lines
 //! - [`lines`]: the lines of such a file, plain or gzipped; [`limits`]: how many of what
 //! - [`builder`]: the records put together
-//! - [`database`]: the records in memory, linked and searched
+//! - [`database`]: the headphones in memory, linked and searched; [`file`]: read from a file of records
 //! - [`error`]: what can be wrong with them
 
 pub mod builder;
 pub mod database;
 pub mod error;
+pub mod file;
 pub mod limits;
 pub mod lines;
 pub mod record;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use totton_headphones::{Database, Error, database, limits, repository};
+use totton_headphones::{Database, Error, file, limits, repository};
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sample")
@@ -13,7 +13,7 @@ fn sample() -> PathBuf {
 fn imported() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("headphones.jsonl.gz");
-    database::save(&repository::read(&sample()).unwrap(), &path).unwrap();
+    file::save(&repository::read(&sample()).unwrap(), &path).unwrap();
     (folder, path)
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use totton_headphones::{ATTRIBUTION, Database, Error, database, repository};
+use totton_headphones::{ATTRIBUTION, Database, Error, file, repository};
 
 /// Headphone equalisers of the OPRA database.
 #[derive(Parser)]
@@ -53,7 +53,7 @@ fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Import { repository, output } => {
             let records = repository::read(&repository)?;
-            database::save(&records, &output)?;
+            file::save(&records, &output)?;
             let written = Database::load(&output)?;
             println!(
                 "{}: {} headphones, {} equalisers",

@@ -13,6 +13,7 @@
 //! | Module | What it does |
 //! | --- | --- |
 //! | [`failover`] | [`Failover`]: an engine that changes over and back, block by block |
+//! | `patience` | how long anybody waits for a GPU |
 //! | [`worker`] | the GPU's thread: makes the convolver, checks it, feeds it, tries again |
 //! | `check` | a convolver proves itself before it is heard |
 //! | `health` | what the rest of a program may know of it |
@@ -33,6 +34,7 @@ pub mod device;
 pub mod error;
 pub mod failover;
 mod health;
+mod patience;
 mod priority;
 pub mod shape;
 pub mod spectra;
@@ -40,5 +42,6 @@ pub mod worker;
 
 pub use convolver::Convolver;
 pub use error::Error;
-pub use failover::{Failover, Patience};
+pub use failover::Failover;
+pub use patience::Patience;
 pub use shape::Shape;

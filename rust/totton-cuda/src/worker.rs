@@ -18,8 +18,8 @@ use totton_dsp::Filter;
 use crate::check::check;
 use crate::convolver::Convolver;
 use crate::device::Device;
-use crate::failover::Patience;
 use crate::health::Health;
+use crate::patience::Patience;
 use crate::{Error, priority};
 
 /// How long the thread sleeps when there is nothing to do.

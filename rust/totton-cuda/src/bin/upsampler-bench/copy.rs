@@ -8,7 +8,7 @@ use totton_cuda::device::cuda::CudaDevice;
 use totton_cuda::device::{Device, Place, Step};
 use totton_dsp::Precision;
 
-use crate::measure::wait;
+use crate::wait::wait;
 
 /// Far beyond any cache.
 const BYTES: usize = 512 << 20;

@@ -10,6 +10,7 @@
 mod copy;
 mod measure;
 mod table;
+mod wait;
 
 use clap::Parser;
 use totton_cuda::device::Device;

@@ -9,9 +9,9 @@ use totton_cuda::device::cuda::CudaDevice;
 use totton_dsp::{Filter, Origin, Phase, Precision};
 
 use crate::copy;
+use crate::wait::{LIMIT, wait};
 
 const CHANNELS: usize = 2;
-const LIMIT: Duration = Duration::from_secs(10);
 /// Launches of the multiply kernel alone.
 const ALONE: usize = 200;
 
@@ -68,18 +68,6 @@ pub fn filter(taps: usize, ratio: u32, rate: u32) -> Filter {
     let taps = noise(taps).into_iter().map(|tap| tap * scale).collect();
     let origin = Origin::Imported { source: "noise".into() };
     Filter::new(rate, ratio, Phase::Unknown, origin, taps).expect("a rate of 8 to 768 kHz")
-}
-
-/// Waits without sleeping: what is timed is the device.
-pub fn wait(mut is_done: impl FnMut() -> Result<bool, Error>) -> Result<(), Error> {
-    let started = Instant::now();
-    while !is_done()? {
-        if started.elapsed() > LIMIT {
-            return Err(Error::Hung { waited: LIMIT });
-        }
-        std::hint::spin_loop();
-    }
-    Ok(())
 }
 
 /// Measures one line.

@@ -9,7 +9,6 @@ use utoipa_actix_web::AppExt;
 
 use crate::api::backup::Desk;
 use crate::api::check::Checks;
-use crate::api::equaliser::Turn;
 use crate::api::headphones::Headphones;
 use crate::api::logs::Readers;
 use crate::api::spectrum::Spectra;
@@ -27,6 +26,7 @@ use crate::page::{self, Page};
 use crate::plot::Plots;
 use crate::problem::Problem;
 use crate::settings::Settings;
+use crate::sides::Turn;
 use crate::store::Store;
 use crate::{api, feed};
 
@@ -87,7 +87,7 @@ impl Shared {
             desk: web::Data::new(Desk::default()),
             page: web::Data::new(Page::new().map_err(|error| failed(error.to_string()))?),
             description: web::Data::new(
-                Description::new().map_err(|error| failed(error.to_string()))?,
+                Description::of(api::routes).map_err(|error| failed(error.to_string()))?,
             ),
             settings: web::Data::new(settings.clone()),
             store: web::Data::new(store),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::web;
+use serde::Serialize;
 use totton_protocol::{Answer, Client, ClientError, Command, ErrorCode, Status};
+use utoipa::ToSchema;
 
-use crate::api::settings::CurrentSettings;
 use crate::guard::caller::Places;
 use crate::problem::Problem;
 use crate::settings::Settings;
@@ -21,6 +22,14 @@ const FOR_THE_PAGE: usize = 2;
 /// What to do while the daemon is away; the feed says the same.
 pub const AWAY_ACTION: &str = "Wait: systemd starts it again. If it stays away, \
      systemctl status gpu-upsampler and journalctl -u gpu-upsampler say why.";
+
+/// All settings of the sound.
+#[derive(Serialize, ToSchema)]
+pub struct CurrentSettings {
+    pub settings: totton_protocol::Settings,
+    /// Counts up at each change.
+    pub revision: u64,
+}
 
 /// The way to the audio daemon.
 pub struct Daemon {

@@ -12,13 +12,15 @@
 //! - [`guard`]: who may ask (Host, Origin, content type, how often, password), and
 //!   the security headers
 //! - [`api`]: the routes below `/api/v1`, one file a subject
-//! - [`openapi`]: their description, generated from them
+//! - [`openapi`]: their description, generated from them; [`cookie`]: the cookies of a request
 //! - [`body`]: JSON bodies and uploads, limited in size and time
 //! - [`events`]: server-sent events
 //! - [`daemon`]: asks the audio daemon
 //! - [`feed`]: listens to the audio daemon
 //! - [`device`]: services, board, journal, check, power, updater
-//! - [`equaliser`], [`plot`]: equaliser profiles; what a filter does, in points
+//! - [`equaliser`], [`sides`]: equaliser profiles, and two of them to compare
+//! - [`preset`]: the sound under a name
+//! - [`plot`]: what a filter does, in points
 //! - [`backup`]: what a backup is, and what of a stranger's is put in place
 //! - [`filter_file`]: filter files that came from outside
 //! - [`store`]: what the user keeps, in the data folder
@@ -32,6 +34,7 @@ pub mod api;
 pub mod app;
 pub mod backup;
 pub mod body;
+pub mod cookie;
 pub mod daemon;
 pub mod device;
 pub mod equaliser;
@@ -45,11 +48,13 @@ pub mod logging;
 pub mod openapi;
 pub mod page;
 pub mod plot;
+pub mod preset;
 pub mod problem;
 pub mod redact;
 pub mod serve;
 pub mod server;
 pub mod settings;
+pub mod sides;
 pub mod store;
 
 pub use error::Error;

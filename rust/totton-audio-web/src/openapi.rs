@@ -1,15 +1,15 @@
-//! The API's description, OpenAPI 3.1, generated from the handlers and their types.
+//! The API's description, OpenAPI 3.1, generated from the routes that it is given.
 
 use std::collections::BTreeSet;
 
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, PathItem, Ref, ResponseBuilder};
 use utoipa_actix_web::AppExt;
+use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::api;
 use crate::problem::{self, Problem};
 
 #[derive(OpenApi)]
@@ -51,15 +51,15 @@ pub struct Description {
 }
 
 impl Description {
-    /// Collects the routes.
+    /// Collects `routes`.
     ///
     /// # Errors
     /// Never in practice: the description is JSON by construction.
-    pub fn new() -> Result<Self, serde_json::Error> {
+    pub fn of(routes: impl FnOnce(&mut ServiceConfig)) -> Result<Self, serde_json::Error> {
         let (_, mut document) = actix_web::App::new()
             .into_utoipa_app()
             .openapi(Base::openapi())
-            .configure(api::routes)
+            .configure(routes)
             .split_for_parts();
         let mut methods = Vec::new();
         for (path, item) in &mut document.paths.paths {
@@ -74,6 +74,11 @@ impl Description {
             methods.push((segments.collect(), allowed));
         }
         Ok(Self { json: serde_json::to_vec(&document)?.into(), methods })
+    }
+
+    /// The whole, as JSON.
+    pub fn json(&self) -> Bytes {
+        self.json.clone()
     }
 
     /// The methods of a path, `GET, PUT`; none for a path that is not there.
@@ -117,16 +122,6 @@ fn refusals(operation: &mut Operation) {
             .build();
         operation.responses.responses.entry(range.to_owned()).or_insert(response.into());
     }
-}
-
-/// This description.
-#[utoipa::path(
-    tag = "description",
-    responses((status = 200, body = Object, content_type = "application/json"))
-)]
-#[get("/openapi.json")]
-pub async fn get_description(description: web::Data<Description>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(description.json.clone())
 }
 
 /// What is known of a path that no handler took: other methods, or nothing.

@@ -7,7 +7,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use flate2::{Compression, Crc, write::GzEncoder};
 
-use crate::guard::caller::SET_PAGE_COOKIE;
+use crate::cookie::SET_PAGE;
 use crate::openapi::{Description, refuse};
 use crate::problem::Problem;
 
@@ -134,7 +134,7 @@ pub async fn file(
         .insert_header((header::ETAG, etag.as_str()))
         .insert_header((header::CONTENT_TYPE, file.kind));
     if file.kind == HTML {
-        response.insert_header((header::SET_COOKIE, SET_PAGE_COOKIE));
+        response.insert_header((header::SET_COOKIE, SET_PAGE));
     }
     if wants(header::IF_NONE_MATCH, &etag) {
         return response.status(StatusCode::NOT_MODIFIED).finish();

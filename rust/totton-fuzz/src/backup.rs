@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use totton_audio_web::api::equaliser::Sides;
 use totton_audio_web::backup::archive::Look;
 use totton_audio_web::backup::form::{Backup, BackupContent, Parts};
 use totton_audio_web::backup::plan::{Documents, Now, Plan};
 use totton_audio_web::backup::report::{Report, Why};
 use totton_audio_web::equaliser::Profile;
+use totton_audio_web::sides::Sides;
 use totton_audio_web::store::{Id, Kind, Limits, Store};
 use totton_protocol::{Settings, Sound};
 

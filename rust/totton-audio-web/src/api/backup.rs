@@ -15,7 +15,6 @@ use totton_protocol::{Answer, Command, Settings};
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::equaliser::{SIDES, Turn};
 use super::filters::choices;
 use crate::backup::archive::{self, Contents, Look};
 use crate::backup::form::{self, Backup, BackupContent, Parts};
@@ -25,6 +24,7 @@ use crate::body::{PieceReader, Upload};
 use crate::daemon::{Daemon, unexpected};
 use crate::filter_file::Kept;
 use crate::problem::Problem;
+use crate::sides::{SIDES, Turn};
 use crate::store::{Id, Kind, Store, waiting};
 
 /// The last state before a restore is kept under this name.

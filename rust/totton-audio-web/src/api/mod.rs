@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod check;
 pub mod clock;
+pub mod description;
 pub mod diagnostics;
 pub mod equaliser;
 pub mod filters;
@@ -41,7 +42,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(diagnostics::routes)
             .configure(update::routes)
             .configure(session::routes)
-            .service(crate::openapi::get_description),
+            .configure(description::routes),
     );
 }
 

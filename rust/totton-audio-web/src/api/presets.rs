@@ -3,17 +3,18 @@
 use actix_web::{delete, get, post, web};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use totton_protocol::text::quoted;
-use totton_protocol::{Answer, Command, FilterPath, Name, Sound};
+use totton_protocol::{Answer, Command};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::equaliser::{SIDES, Sides, Title, Turn};
+use super::equaliser::Title;
 use super::filters::choices;
 use super::{Done, Nothing};
 use crate::body::Json;
 use crate::daemon::{Daemon, unexpected};
+use crate::preset::{Preset, checked_name};
 use crate::problem::Problem;
+use crate::sides::{SIDES, Turn};
 use crate::store::{Id, Kind, Store, waiting};
 
 /// Adds the routes.
@@ -24,43 +25,6 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(keep_preset)
         .service(apply_preset)
         .service(delete_preset);
-}
-
-/// The sound under a name. The volume, mute and the DAC are not part of it: a
-/// preset must not be loud by surprise.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Preset {
-    /// A name for people.
-    #[schema(value_type = String, min_length = 1, max_length = 80)]
-    pub name: Name,
-    pub sound: Sound,
-    /// The filter; null: as the configuration says.
-    #[schema(value_type = Option<String>)]
-    pub filter: Option<FilterPath>,
-    pub equaliser: Sides,
-}
-
-impl Preset {
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// 422 naming the first that is not accepted.
-    pub fn check(&self) -> Result<(), Problem> {
-        check_name(self.name.as_str())?;
-        self.sound
-            .check()
-            .map_err(|error| Problem::not_accepted(error.to_string(), "Correct the value."))?;
-        self.equaliser.check()
-    }
-}
-
-fn check_name(name: &str) -> Result<Name, Problem> {
-    let found = name.parse::<Name>().ok().filter(|name| name.as_str().chars().count() <= 80);
-    found.ok_or_else(|| {
-        let found = format!("name is {}", quoted(name));
-        Problem::not_accepted(found, "Send 1 to 80 visible characters on one line.")
-    })
 }
 
 /// A preset with its id.
@@ -136,7 +100,7 @@ async fn keep_preset(
     daemon: web::Data<Daemon>,
     body: Json<PresetName>,
 ) -> Result<web::Json<KeptPreset>, Problem> {
-    let name = check_name(body.0.name.trim())?;
+    let name = checked_name(body.0.name.trim())?;
     let settings = match daemon.ask(Command::Settings).await? {
         Answer::Settings { settings, .. } => *settings,
         answer => return Err(unexpected("settings", answer)),

@@ -2,25 +2,17 @@
 
 use actix_web::{get, patch, web};
 use serde::{Deserialize, Serialize};
-use totton_protocol::{Answer, Command, Dac, DacChoice, Settings};
+use totton_protocol::{Answer, Command, Dac, DacChoice};
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::body::Json;
-use crate::daemon::{Daemon, unexpected};
+use crate::daemon::{CurrentSettings, Daemon, unexpected};
 use crate::problem::Problem;
 
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
     config.service(get_settings).service(change_settings).service(get_dacs);
-}
-
-/// All settings of the sound.
-#[derive(Serialize, ToSchema)]
-pub struct CurrentSettings {
-    pub settings: Settings,
-    /// Counts up at each change.
-    pub revision: u64,
 }
 
 /// What a listener can set.

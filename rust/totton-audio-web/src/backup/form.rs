@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::unusable;
 use crate::VERSION;
-use crate::api::equaliser::Sides;
-use crate::api::presets::Preset;
 use crate::equaliser::Profile;
 use crate::guard::password::hexadecimal;
+use crate::preset::Preset;
 use crate::problem::Problem;
+use crate::sides::Sides;
 use crate::store::Limits;
 
 /// What the file says it is.

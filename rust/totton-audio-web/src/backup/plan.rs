@@ -11,10 +11,10 @@ use totton_protocol::settings::SETTINGS_VERSION;
 
 use super::form::{BackupContent, Members, Parts};
 use super::report::{Change, Item, Part, Report, Why, shortened};
-use crate::api::equaliser::Sides;
-use crate::api::presets::Preset;
 use crate::equaliser::Profile;
+use crate::preset::Preset;
 use crate::problem::Problem;
+use crate::sides::Sides;
 use crate::store::{Id, Kind, LARGEST_DOCUMENT, Store};
 
 /// The most bytes of one setting: the longest is the text of an equaliser.

@@ -11,17 +11,10 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::password::has_cookie;
-
-/// The page's cookie.
-pub const PAGE_COOKIE: &str = "totton-page";
-
-/// As it is handed out: for the browser's session, for every path.
-pub const SET_PAGE_COOKIE: HeaderValue =
-    HeaderValue::from_static("totton-page=1; Path=/; HttpOnly; SameSite=Strict");
+use crate::cookie::{self, PAGE};
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,7 +32,7 @@ impl Caller {
     pub fn of(headers: &HeaderMap, session: Option<String>) -> Self {
         match session {
             Some(session) => Self::Session(session),
-            None if has_cookie(headers, PAGE_COOKIE) => Self::Page,
+            None if cookie::has(headers, PAGE) => Self::Page,
             None => Self::Stranger,
         }
     }
@@ -111,6 +104,8 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     #[test]

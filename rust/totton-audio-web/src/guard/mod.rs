@@ -41,10 +41,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError, web};
 
 use crate::body::essence;
+use crate::cookie::SET_PAGE;
 use crate::openapi::{self, Description};
 use crate::page;
 use crate::problem::Problem;
-use caller::{Caller, SET_PAGE_COOKIE};
+use caller::Caller;
 pub use host::{AllowedHosts, HostName, note_arrival};
 use log_pace::LogPace;
 use pace::Pace;
@@ -108,7 +109,7 @@ pub async fn guard<B: MessageBody + 'static>(
                 // A page of ours that is open already, of the version before or with its cookies
                 // cleared, has it for its next request. A browser does not take it for another
                 // page's request.
-                refusal.headers_mut().insert(header::SET_COOKIE, SET_PAGE_COOKIE);
+                refusal.headers_mut().insert(header::SET_COOKIE, SET_PAGE);
             }
             request.into_response(refusal)
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use tokio::sync::watch;
 
 use super::hashing::{Cost, Hashers, Hashing};
@@ -20,6 +20,7 @@ pub use super::keeper::Opened;
 use super::keeper::{Keeper, Visitor};
 use super::lockout::Sender;
 pub use super::sessions::{LASTS, hexadecimal};
+use crate::cookie::values;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -32,9 +33,6 @@ pub const BROWSER_COOKIE: &str = "totton-browser";
 
 /// How long a browser is remembered.
 pub const BROWSER_LASTS: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Cookies of one name that are looked at: a browser has one or two.
-const COOKIES: usize = 4;
 
 /// Who may come in.
 pub struct Password {
@@ -67,7 +65,7 @@ impl Password {
 
     /// The session of a request: its digest, how long it lasts. None while no password is set.
     pub fn session(&self, headers: &HeaderMap) -> Option<(String, Duration)> {
-        self.keeper.sessions.find(cookies(headers, COOKIE))
+        self.keeper.sessions.find(values(headers, COOKIE))
     }
 
     /// How long a request with these headers may last; `None` when it may not pass.
@@ -85,7 +83,7 @@ impl Password {
 
     /// Who sends a password with these headers from this address.
     pub fn visitor(&self, headers: &HeaderMap, address: IpAddr) -> Visitor {
-        let browser = self.keeper.sessions.browser(cookies(headers, BROWSER_COOKIE));
+        let browser = self.keeper.sessions.browser(values(headers, BROWSER_COOKIE));
         let known = browser.clone().or_else(|| self.session(headers).map(|(digest, _)| digest));
         let sender = known.map_or_else(|| Sender::at(address), Sender::Cookie);
         Visitor { address, sender, browser }
@@ -110,7 +108,7 @@ impl Password {
     /// # Errors
     /// 500 when it cannot be written.
     pub fn log_out(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        self.keeper.sessions.close(cookies(headers, COOKIE))
+        self.keeper.sessions.close(values(headers, COOKIE))
     }
 
     /// Sets, changes or (with no new one) removes the password; every session ends, and a
@@ -146,22 +144,6 @@ pub fn needed() -> Problem {
     )
 }
 
-/// The values of a request's cookies of this name.
-fn cookies<'a>(headers: &'a HeaderMap, wanted: &'static str) -> impl Iterator<Item = &'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter_map(move |(name, value)| (name == wanted).then_some(value))
-        .take(COOKIES)
-}
-
-/// Whether the request has a cookie of this name.
-pub fn has_cookie(headers: &HeaderMap, name: &'static str) -> bool {
-    cookies(headers, name).next().is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +162,7 @@ mod tests {
         assert_eq!(password.lets_in(&HeaderMap::new()), None);
         let mut headers = HeaderMap::new();
         let text = format!("other=1; {COOKIE}={}", opened.session);
-        headers.insert(header::COOKIE, HeaderValue::from_str(&text).unwrap());
+        headers.insert(actix_web::http::header::COOKIE, HeaderValue::from_str(&text).unwrap());
         let left = password.lets_in(&headers).unwrap();
         assert!(left <= LASTS && left > LASTS - Duration::from_secs(60), "{left:?}");
         password.log_out(&headers).unwrap();

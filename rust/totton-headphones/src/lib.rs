@@ -10,7 +10,8 @@
 //! - [`repository`]: reads OPRA's folders (`database/vendors/…`) into such lines
 //! - [`lines`]: the lines of such a file, plain or gzipped; [`limits`]: how many of what
 //! - [`builder`]: the records put together
-//! - [`database`]: the headphones in memory, linked and searched; [`file`]: read from a file of records
+//! - [`database`]: the headphones in memory, linked and searched
+//! - [`file`]: read from such a file, and the file written
 //! - [`error`]: what can be wrong with them
 
 pub mod builder;

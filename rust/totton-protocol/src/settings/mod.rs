@@ -4,38 +4,34 @@
 //! of them only if every value is within its range.
 //!
 //! - [`raw`]: the same as it is written, not yet checked
+//! - [`range`]: what numbers are accepted
+//! - [`merge`]: changes, as JSON merge patches
+//! - [`command`]: single settings of a command
 //! - [`stored`]: settings from the disk, as far as they can be used
 
+mod command;
+mod merge;
+mod range;
 mod raw;
 mod stored;
-
-use std::fmt::Display;
-use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 use thiserror::Error;
 
 use crate::dac_choice::DacChoice;
 use crate::filter_path::FilterPath;
-use crate::text::{EqualiserText, Name, NotAccepted, bounded};
+use crate::text::{EqualiserText, Name, bounded};
+use range::{refuse, within};
 
+pub(crate) use command::{out_of_range, read_gain, read_text};
+pub use merge::merge;
+pub use range::{
+    BALANCE, CROSSFEED_CUT_HZ, CROSSFEED_DB, GAIN_DB, HEADROOM_DB, OutOfRange, THRESHOLD_DB,
+};
 pub use stored::{Stored, from_stored};
 
 /// Version of the settings; raised when an older daemon would misread them.
 pub const SETTINGS_VERSION: u32 = 1;
-
-/// The range of [`Sound::gain_db`] in dB.
-pub const GAIN_DB: RangeInclusive<f64> = -120.0..=0.0;
-/// The range of [`Sound::balance`].
-pub const BALANCE: RangeInclusive<f64> = -1.0..=1.0;
-/// The range of [`Sound::headroom_db`] in dB.
-pub const HEADROOM_DB: RangeInclusive<f64> = 0.0..=40.0;
-/// The range of [`Crossfeed::cut_hz`] in Hz.
-pub const CROSSFEED_CUT_HZ: RangeInclusive<f64> = 300.0..=2000.0;
-/// The range of [`Crossfeed::feed_db`] in dB.
-pub const CROSSFEED_DB: RangeInclusive<f64> = 1.0..=15.0;
-/// The range of [`Limiter::threshold_db`] in dB.
-pub const THRESHOLD_DB: RangeInclusive<f64> = -12.0..=-0.1;
 
 /// Everything that a listener can set.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -198,49 +194,6 @@ macro_rules! read_checked {
 }
 read_checked!(Settings, Sound, Crossfeed, Limiter, Equaliser);
 
-/// A setting that is outside of what is accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{key} is {found}; accepted: {accepted}")]
-pub struct OutOfRange {
-    /// The setting, `sound.gain_db`.
-    pub key: &'static str,
-    pub found: String,
-    pub accepted: String,
-}
-
-/// Checks that `found` is within `range`.
-///
-/// # Errors
-/// When it is not.
-pub fn within(
-    key: &'static str,
-    found: f64,
-    range: &RangeInclusive<f64>,
-    unit: &str,
-) -> Result<(), OutOfRange> {
-    if range.contains(&found) {
-        return Ok(());
-    }
-    let accepted = format!("{} to {}{unit}", range.start(), range.end());
-    refuse(key, found, accepted)
-}
-
-fn refuse(
-    key: &'static str,
-    found: impl Display,
-    accepted: impl Into<String>,
-) -> Result<(), OutOfRange> {
-    Err(OutOfRange { key, found: found.to_string(), accepted: accepted.into() })
-}
-
-impl OutOfRange {
-    /// That the value of `key` is not accepted.
-    #[must_use]
-    pub fn at(key: &'static str, NotAccepted { found, accepted }: NotAccepted) -> Self {
-        Self { key, found, accepted }
-    }
-}
-
 impl Crossfeed {
     fn check(&self) -> Result<(), OutOfRange> {
         within("sound.crossfeed.cut_hz", self.cut_hz, &CROSSFEED_CUT_HZ, " Hz")?;
@@ -302,65 +255,6 @@ pub enum Refused {
     OutOfRange(#[from] OutOfRange),
 }
 
-/// Whether `error` is of a value outside its range in a request that has `gain_db`, `settings` or
-/// `text`.
-pub(crate) fn out_of_range(request: &[u8], error: &serde_json::Error) -> Option<OutOfRange> {
-    #[derive(Deserialize)]
-    struct Values {
-        gain_db: Option<f64>,
-        settings: Option<raw::Settings>,
-        text: Option<String>,
-    }
-    let Values { gain_db, settings, text } = serde_json::from_slice(request).ok()?;
-    let found = [
-        gain_db.and_then(|gain_db| gain(gain_db).err()),
-        settings.and_then(|settings| settings.checked().err()),
-        text.and_then(|text| EqualiserText::try_from(text).err())
-            .map(|e| OutOfRange::at("text", e)),
-    ];
-    // Only where that is what the reading failed of.
-    let said = error.to_string();
-    found.into_iter().flatten().find(|found| said.starts_with(&found.to_string()))
-}
-
-fn gain(found: f64) -> Result<f64, OutOfRange> {
-    // -0.0 is 0.0 for whoever reads it.
-    within("gain_db", found, &GAIN_DB, " dB").map(|()| found + 0.0)
-}
-
-/// Reads the volume of a command.
-pub(crate) fn read_gain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    gain(f64::deserialize(deserializer)?).map_err(de::Error::custom)
-}
-
-/// Reads the equaliser's text of a command.
-pub(crate) fn read_text<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<EqualiserText, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    EqualiserText::try_from(text).map_err(|e| de::Error::custom(OutOfRange::at("text", e)))
-}
-
-/// Changes `value` as the JSON merge patch `patch` says (RFC 7396): objects are merged key by key,
-/// null takes a key away, anything else replaces what was there.
-pub fn merge(value: &mut serde_json::Value, patch: serde_json::Value) {
-    let serde_json::Value::Object(patch) = patch else {
-        *value = patch;
-        return;
-    };
-    if !value.is_object() {
-        *value = serde_json::Value::Object(serde_json::Map::new());
-    }
-    let Some(object) = value.as_object_mut() else { return };
-    for (key, change) in patch {
-        if change.is_null() {
-            object.remove(&key);
-        } else {
-            merge(object.entry(key).or_insert(serde_json::Value::Null), change);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,35 +270,6 @@ mod tests {
         );
         let again: serde_json::Value = serde_json::from_str(&read.to_string()).unwrap();
         assert_eq!(read, again);
-    }
-
-    #[test]
-    fn a_merge_patch_does_what_the_rfc_says() {
-        // The examples of RFC 7396, appendix A.
-        for (original, patch, result) in [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
-            (json!({"a": "b"}), json!({"a": null}), json!({})),
-            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
-            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
-            (
-                json!({"a": {"b": "c"}}),
-                json!({"a": {"b": "d", "c": null}}),
-                json!({"a": {"b": "d"}}),
-            ),
-            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
-            (json!({"a": "b"}), json!(["c"]), json!(["c"])),
-            (json!({"a": "foo"}), json!(null), json!(null)),
-            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
-            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
-            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
-        ] {
-            let mut value = original.clone();
-            merge(&mut value, patch.clone());
-            assert_eq!(value, result, "{original} and {patch}");
-        }
     }
 
     #[test]

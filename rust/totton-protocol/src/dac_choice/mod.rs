@@ -1,193 +1,22 @@
 //! The DAC of the settings: any DAC, a USB device, or a device of a sound card. No text of
 //! alsa-lib's: its plug-ins open files and run commands, so their names are for the
 //! configuration's files alone.
+//!
+//! - [`usb`]: a USB device
+//! - [`card`]: a device of a sound card, and the many ways to spell it
+
+mod card;
+mod usb;
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::text::{NotAccepted, is_plain, quoted};
+use crate::text::{NotAccepted, quoted};
 
-/// The most characters of a card's id: the kernel's `id[16]` with its zero, `struct snd_card`.
-const MAX_ID: usize = 15;
-
-/// The highest number of a card, a device and a subdevice: `SNDRV_CARDS` is at most 256, and a
-/// sound card has at most 256 minor numbers for its devices (`include/sound/minors.h`).
-const MAX_NUMBER: u32 = 255;
-
-/// The most characters of a serial number: a USB string descriptor holds 126.
-const MAX_SERIAL: usize = 126;
-
-/// Which USB device a card is: `usb:VID:PID` or `usb:VID:PID:SERIAL`, the
-/// numbers in hexadecimal as `lsusb` prints them. Unlike a card's number or id
-/// it depends neither on the port nor on the order of plugging.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct UsbId {
-    pub vendor: u16,
-    pub product: u16,
-    /// In a choice, `None` means any; of a device, that it has none.
-    pub serial: Option<String>,
-}
-
-impl UsbId {
-    /// Whether this choice means the device `found`.
-    #[must_use]
-    pub fn means(&self, found: &Self) -> bool {
-        (self.vendor, self.product) == (found.vendor, found.product)
-            && (self.serial.is_none() || self.serial == found.serial)
-    }
-
-    /// This device as a choice that can be set. A serial number that no setting can hold is left
-    /// out: a DAC may tell anything.
-    #[must_use]
-    pub fn to_choice(&self) -> Self {
-        let serial = self.serial.clone().filter(|serial| is_serial(serial));
-        Self { serial, ..*self }
-    }
-}
-
-fn is_serial(text: &str) -> bool {
-    let length = text.chars().take(MAX_SERIAL + 1).count();
-    (1..=MAX_SERIAL).contains(&length) && text.chars().all(is_plain)
-}
-
-impl fmt::Display for UsbId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "usb:{:04x}:{:04x}", self.vendor, self.product)?;
-        self.serial.as_ref().map_or(Ok(()), |serial| write!(f, ":{serial}"))
-    }
-}
-
-impl FromStr for UsbId {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "usb:VID:PID or usb:VID:PID:SERIAL, as lsusb -v prints them";
-        let number = |part: Option<&str>| {
-            part.filter(|p| p.len() == 4).and_then(|p| u16::from_str_radix(p, 16).ok()).ok_or(FORM)
-        };
-        let mut parts = text.splitn(4, ':');
-        if parts.next() != Some("usb") {
-            return Err(FORM);
-        }
-        let (vendor, product) = (number(parts.next())?, number(parts.next())?);
-        match parts.next() {
-            Some("") => Err(FORM),
-            serial => Ok(Self { vendor, product, serial: serial.map(str::to_owned) }),
-        }
-    }
-}
-
-/// A sound card: its number, or its id as `/proc/asound/cards` has it in brackets.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Card {
-    /// 0 to 255.
-    Number(u32),
-    /// 1 to 15 letters, digits, `_` and `-`, not digits alone (kernel, `sound/core/init.c`).
-    Id(CardId),
-}
-
-/// A card's id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CardId(String);
-
-impl CardId {
-    /// The id itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Card {
-    fn parse(text: &str) -> Option<Self> {
-        if text.bytes().all(|b| b.is_ascii_digit()) {
-            return number(text).map(Self::Number);
-        }
-        let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-        let good = text.len() <= MAX_ID && text.bytes().all(known);
-        good.then(|| Self::Id(CardId(text.to_owned())))
-    }
-}
-
-impl fmt::Display for Card {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Id(id) => f.write_str(id.as_str()),
-        }
-    }
-}
-
-fn number(text: &str) -> Option<u32> {
-    let digits = (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|number| digits && *number <= MAX_NUMBER)
-}
-
-/// A device of a sound card. Its [`Display`](fmt::Display) is the name that alsa-lib is given,
-/// `hw:CARD,DEVICE`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CardDevice {
-    pub card: Card,
-    /// 0 to 255.
-    pub device: u32,
-    /// 0 to 255; `None`: whichever is free.
-    pub subdevice: Option<u32>,
-}
-
-impl fmt::Display for CardDevice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hw:{},{}", self.card, self.device)?;
-        self.subdevice.map_or(Ok(()), |subdevice| write!(f, ",{subdevice}"))
-    }
-}
-
-/// Names of PCMs whose arguments are the kernel's own numbers.
-const DIRECT: [&str; 3] = ["hw", "plughw", "dmix"];
-
-/// Names that alsa-lib's files lead to device 0 of the card (`alsa/cards/*.conf`): what comes
-/// after the card counts such outputs, not devices.
-const FIRST: [&str; 3] = ["default", "sysdefault", "front"];
-
-impl CardDevice {
-    /// The device that the ALSA name `name` spells, as `aplay -L` prints it or as people write it
-    /// after `aplay -l`: `hw:DAC,0`, `hw:0`, `hw:CARD=DAC,DEV=0`, `plughw:CARD=DAC`,
-    /// `sysdefault:CARD=DAC`, `front:CARD=DAC,DEV=0`. `None` for every other name.
-    #[must_use]
-    pub fn spelled(name: &str) -> Option<Self> {
-        let (kind, arguments) = name.split_once(':')?;
-        if !DIRECT.contains(&kind) && !FIRST.contains(&kind) {
-            return None;
-        }
-        let [card, device, subdevice] = arguments_of(arguments)?;
-        let number_at = |part: Option<&str>| part.map_or(Some(None), |p| number(p).map(Some));
-        let found = Self {
-            card: Card::parse(card.filter(|card| !card.is_empty())?)?,
-            device: number_at(device)?.unwrap_or(0),
-            subdevice: number_at(subdevice)?,
-        };
-        let first = found.device == 0 && found.subdevice.is_none();
-        (DIRECT.contains(&kind) || first).then_some(found)
-    }
-}
-
-/// The arguments CARD, DEV and SUBDEV, by their places or by their names.
-fn arguments_of(text: &str) -> Option<[Option<&str>; 3]> {
-    let mut found = [None; 3];
-    for (place, part) in text.split(',').enumerate() {
-        let (place, value) = match part.split_once('=') {
-            Some((key, value)) => {
-                (["CARD", "DEV", "SUBDEV"].iter().position(|known| *known == key)?, value)
-            }
-            None => (place, part),
-        };
-        // More than three, or one of them twice.
-        let slot = found.get_mut(place).filter(|slot| slot.is_none())?;
-        *slot = Some(value);
-    }
-    Some(found)
-}
+pub use card::{Card, CardDevice, CardId};
+pub use usb::UsbId;
 
 /// A DAC that a listener chooses.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -231,7 +60,7 @@ impl FromStr for DacChoice {
         let refused = |accepted: &str| NotAccepted::new(quoted(text), accepted);
         if text.starts_with("usb:") {
             let id: UsbId = text.parse().map_err(refused)?;
-            return match id.serial.as_deref().is_none_or(is_serial) {
+            return match id.has_a_serial_to_choose_by() {
                 true => Ok(Self::Usb(id)),
                 false => Err(refused("a serial number of at most 126 visible characters")),
             };
@@ -274,6 +103,7 @@ impl<'de> Deserialize<'de> for DacChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::is_plain;
 
     fn read(text: &str) -> Result<DacChoice, serde_json::Error> {
         serde_json::from_value(serde_json::Value::from(text))
@@ -430,25 +260,5 @@ mod tests {
             }
         }
         assert!(accepted > 20, "{accepted}");
-    }
-
-    #[test]
-    fn a_usb_id_reads_as_it_is_written() {
-        for text in ["usb:20b1:30d2", "usb:0d8c:0012:A:1 b"] {
-            assert_eq!(text.parse::<UsbId>().unwrap().to_string(), text);
-        }
-        let strange = UsbId { vendor: 1, product: 2, serial: Some("a\u{1b}[2J".to_owned()) };
-        assert_eq!(strange.to_choice().to_string(), "usb:0001:0002");
-        assert!(strange.to_choice().means(&strange), "the choice still means it");
-    }
-
-    #[test]
-    fn a_choice_without_serial_number_means_any_of_the_kind() {
-        let id = |text: &str| text.parse::<UsbId>().unwrap();
-        assert!(id("usb:20b1:30d2").means(&id("usb:20b1:30d2:77")));
-        assert!(id("usb:20b1:30d2:77").means(&id("usb:20b1:30d2:77")));
-        assert!(!id("usb:20b1:30d2:77").means(&id("usb:20b1:30d2:78")));
-        assert!(!id("usb:20b1:30d2:77").means(&id("usb:20b1:30d2")));
-        assert!(!id("usb:20b1:30d2").means(&id("usb:20b1:30d3")));
     }
 }

@@ -7,12 +7,14 @@
 //! - [`reblock`]: any split of the input, for callers without a block clock.
 
 mod buffer;
+mod butterfly;
 pub mod cpu;
 pub mod crossfade;
 mod history;
 mod mac;
 mod plan;
 pub mod reblock;
+mod schedule;
 mod tier;
 mod transform;
 pub mod watch;

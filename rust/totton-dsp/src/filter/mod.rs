@@ -1,9 +1,10 @@
 //! A filter: taps at the output rate, and the header that says what they are.
 //!
-//! [`file`] has the layout of the `.filter` file, [`import`] reads taps of
-//! other programs.
+//! [`mod@format`] has the layout of the `.filter` file, [`file`] reads and writes it,
+//! [`import`] reads taps of other programs.
 
 pub mod file;
+pub mod format;
 pub mod import;
 
 use serde::{Deserialize, Serialize};

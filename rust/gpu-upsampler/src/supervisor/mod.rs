@@ -2,7 +2,7 @@
 //!
 //! - [`open`]: opening a stream
 //! - [`host`]: which rate the host has chosen
-//! - [`running`]: what belongs to an open stream
+//! - [`running`]: what belongs to an open stream; [`watch`]: looking after it
 //! - [`prepare`]: other filters and equalisers, got ready beside the sound
 //! - [`settings`]: what listeners set, put in force; [`replace`]: another configuration
 //! - [`facts`]: what the status tells of the engine; [`xruns`]: overruns and underruns, told
@@ -19,11 +19,11 @@ pub mod prepare;
 mod replace;
 mod running;
 mod settings;
+mod watch;
 mod xruns;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -31,15 +31,13 @@ use log::Level;
 use totton_dsp::Engine;
 use totton_protocol::{Dac, FaultKind, State};
 
-use self::facts::{engine_facts, prospect};
+use self::facts::prospect;
 use self::host::HostRate;
 pub use self::open::EngineBuilder;
 use self::open::{Choice, Ends, Missing, choose};
 use self::prepare::{Prepared, Wanted};
 use self::running::{Memory, Running};
 use self::xruns::Xruns;
-use crate::audio::realtime;
-use crate::audio::stream::Part;
 use crate::board::{Board, LoadMeter};
 use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
@@ -50,9 +48,6 @@ use crate::watchdog::{Duty, Watchdog};
 
 /// How often the state machine turns: a change of the host's rate is silence until it is seen.
 const TURN: Duration = Duration::from_millis(20);
-
-/// How often the status is written anew.
-const REPORT: Duration = Duration::from_millis(100);
 
 /// How often something missing is looked for.
 const RETRY: Duration = Duration::from_millis(500);
@@ -290,95 +285,6 @@ impl Supervisor {
                 self.phase = Phase::Waiting { next: Instant::now() + RETRY };
             }
         }
-    }
-
-    /// Looks after the open stream.
-    fn watch_stream(&mut self) {
-        let now = Instant::now();
-        let Phase::Streaming(running) = &mut self.phase else { return };
-        if let Some(loss) = running.stream.loss() {
-            let kind = match loss.part {
-                Part::Capture => loss.error.fault_of_input(),
-                Part::Playback => loss.error.fault_of_dac(),
-                Part::Engine => loss.error.fault(),
-            };
-            let message = format!("The {:?} side is lost: {}", loss.part, loss.error);
-            self.board.fault_strikes(kind, &message);
-            self.close();
-            return;
-        }
-        running.turn(now, self.board.flow());
-        if self.plan.config.capture.rate == CaptureRate::Auto {
-            let ours = running.stream.input().rate;
-            let seen = if self.board.flow().rate_changed.load(Relaxed) {
-                // A card that is gone shows at the next read.
-                self.plan.devices.input_rate(&self.plan.config.capture).ok().flatten()
-            } else {
-                Some(ours)
-            };
-            if let Some(rate) = self.host.settled(now, seen)
-                && rate != ours
-            {
-                self.switch_rate(rate);
-                return;
-            }
-        }
-        if now < running.next_report {
-            return;
-        }
-        running.next_report = now + REPORT;
-        let host_volume = self.plan.devices.host_volume(&self.plan.config.capture);
-        let (input, output) = (running.stream.input(), running.stream.output());
-        let flow = self.board.flow();
-        let load = self.load.load(now, input.rate, flow);
-        {
-            let mut facts = self.board.facts();
-            let preparing = facts.engine.as_mut().and_then(|engine| engine.preparing.take());
-            let engine = engine_facts(&self.plan.config, &running.filter, load);
-            facts.engine = Some(totton_protocol::Engine { preparing, ..engine });
-            facts.drift = Some(running.follower.to_message());
-            facts.latency = running.latency();
-            facts.host_volume = host_volume;
-            facts.real_time = realtime::granted();
-        }
-        self.board.apply_sound();
-        let (state, message) = if flow.input_idle.load(Relaxed) {
-            (State::Idle, format!("The computer sends no sound to {}", input.name))
-        } else {
-            let message = format!(
-                "{} at {} Hz to {} at {} Hz, {}",
-                input.name,
-                input.rate,
-                output.name,
-                output.rate,
-                output.format.name()
-            );
-            (State::Streaming, message + &self.board.who_renders())
-        };
-        self.tell(state, &message, Level::Info);
-    }
-
-    /// Follows the host to another rate in Hz. The new engine is made while the
-    /// old stream fades out and its DAC plays what it holds.
-    fn switch_rate(&mut self, rate: u32) {
-        log::info!("The computer has changed its rate to {rate} Hz");
-        self.board.flow().rate_switches.fetch_add(1, Relaxed);
-        if let Phase::Streaming(running) = &self.phase {
-            running.stream.fade();
-        }
-        let Plan { config, filters, devices, build_engine, .. } = &mut self.plan;
-        let made = choose(config, filters, devices.as_mut(), Ok(Some(rate)))
-            .and_then(|choice| Ok((choice.engine(config, build_engine)?, choice)));
-        self.close();
-        if matches!(self.phase, Phase::Stuck) {
-            return;
-        }
-        let Plan { config, devices, .. } = &mut self.plan;
-        let opened = made.and_then(|(engine, choice)| {
-            let ends = choice.ends(config, devices.as_mut())?;
-            Ok((choice, ends, engine))
-        });
-        self.start(opened);
     }
 
     /// Closes the stream, fading out, and opens it again at once.

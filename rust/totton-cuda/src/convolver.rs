@@ -41,6 +41,90 @@ pub struct Convolver<D> {
     wanted_gain: f64,
 }
 
+/// The device's memory.
+struct Buffers {
+    /// Of the filter.
+    spectra: Buffer,
+    /// The spectra of the input so far.
+    ring: Buffer,
+    /// The input of the block before.
+    kept: Buffer,
+    work: Buffer,
+    sums: Buffer,
+    input: Buffer,
+    control: Buffer,
+    output: Buffer,
+}
+
+impl Buffers {
+    fn allocate(
+        device: &mut impl Device,
+        shape: &Shape,
+        channels: usize,
+        block: usize,
+    ) -> Result<Self, Error> {
+        let (complex, samples) = (shape.complex_bytes(), size_of::<f64>());
+        let mut on_device = |bytes| device.allocate(bytes, Place::Device);
+        let spectra = on_device(shape.filter_bytes())?;
+        let ring = on_device(shape.ring_bytes())?;
+        let kept = on_device(shape.pairs * block * complex)?;
+        let work = on_device(shape.pairs * shape.length() * complex)?;
+        let sums = on_device(shape.chunks * shape.sum_values() * complex)?;
+        let control = on_device(HEADER * samples)?;
+        let input = device.allocate((HEADER + channels * block) * samples, Place::Shared)?;
+        let output = device.allocate(channels * block * shape.branches * samples, Place::Shared)?;
+        Ok(Self { spectra, ring, kept, work, sums, input, control, output })
+    }
+}
+
+/// The steps of a block, and that of them which multiplies.
+fn steps(
+    device: &mut impl Device,
+    shape: &Shape,
+    buffers: &Buffers,
+    channels: usize,
+    block: usize,
+    precision: Precision,
+) -> Result<(Vec<Step>, Step), Error> {
+    let Buffers { spectra, ring, kept, work, sums, input, control, output } = *buffers;
+    let transform =
+        |direction, batch| Transform { direction, length: shape.length(), batch, precision };
+    let forward = device.plan(transform(Direction::Forward, shape.pairs))?;
+    let inverse = device.plan(transform(Direction::Inverse, shape.pairs * shape.branches))?;
+    let at = |buffer| device.address(buffer);
+    let launch = |kernel, grid, addresses: &[u64], numbers: &[usize]| {
+        Step::Launch(Launch::new(kernel, precision, grid, addresses, numbers))
+    };
+    let frames = [block.div_ceil(THREADS), shape.pairs, 1];
+    let multiply = launch(
+        Kernel::multiply(shape.width),
+        [shape.tiles(), shape.groups() * shape.pairs, shape.chunks],
+        &[at(control), at(spectra), at(work), at(ring), at(sums)],
+        &[block, shape.partitions, shape.branches, shape.pairs, shape.chunk],
+    );
+    let window = [at(input), at(control), at(kept), at(work)];
+    let mut steps = vec![
+        launch(Kernel::Window, frames, &window, &[block, channels]),
+        Step::Transform { plan: forward, from: work, to: work },
+        multiply.clone(),
+    ];
+    if shape.chunks > 1 {
+        let count = shape.sum_values();
+        let grid = [count.div_ceil(THREADS), 1, 1];
+        steps.push(launch(Kernel::Sum, grid, &[at(sums)], &[count, shape.chunks]));
+    }
+    steps.extend([
+        Step::Transform { plan: inverse, from: sums, to: sums },
+        launch(
+            Kernel::Finish,
+            [block / FRAMES, shape.pairs, 1],
+            &[at(control), at(sums), at(output)],
+            &[block, shape.branches, channels],
+        ),
+    ]);
+    Ok((steps, multiply))
+}
+
 impl<D: Device> Convolver<D> {
     /// Puts the filter's spectra on the device and prepares the programs.
     ///
@@ -55,70 +139,21 @@ impl<D: Device> Convolver<D> {
     ) -> Result<Self, Error> {
         let processors = device.description().processors;
         let shape = Shape::new(filter, channels, block, precision, processors)?;
-        let complex = shape.complex_bytes();
-        let samples = size_of::<f64>();
-
-        let spectra = device.allocate(shape.filter_bytes(), Place::Device)?;
+        let buffers = Buffers::allocate(&mut device, &shape, channels, block)?;
         for group in 0..shape.groups() {
             let bytes = spectra::group(filter, &shape, group);
-            device.write(spectra, group * bytes.len(), &bytes)?;
+            device.write(buffers.spectra, group * bytes.len(), &bytes)?;
         }
-        let ring = device.allocate(shape.ring_bytes(), Place::Device)?;
-        let kept = device.allocate(shape.pairs * block * complex, Place::Device)?;
-        let work = device.allocate(shape.pairs * shape.length() * complex, Place::Device)?;
-        let sums = device.allocate(shape.chunks * shape.sum_values() * complex, Place::Device)?;
-        let input = device.allocate((HEADER + channels * block) * samples, Place::Shared)?;
-        let control = device.allocate(HEADER * samples, Place::Device)?;
-        let output = device.allocate(channels * block * shape.branches * samples, Place::Shared)?;
-
-        let transform =
-            |direction, batch| Transform { direction, length: shape.length(), batch, precision };
-        let forward = device.plan(transform(Direction::Forward, shape.pairs))?;
-        let inverse = device.plan(transform(Direction::Inverse, shape.pairs * shape.branches))?;
-
-        let at = |buffer| device.address(buffer);
-        let launch = |kernel, grid, addresses: &[u64], numbers: &[usize]| {
-            Step::Launch(Launch::new(kernel, precision, grid, addresses, numbers))
-        };
-        let frames = [block.div_ceil(THREADS), shape.pairs, 1];
-        let multiply = launch(
-            Kernel::multiply(shape.width),
-            [shape.tiles(), shape.groups() * shape.pairs, shape.chunks],
-            &[at(control), at(spectra), at(work), at(ring), at(sums)],
-            &[block, shape.partitions, shape.branches, shape.pairs, shape.chunk],
-        );
-        let mut steps = vec![
-            launch(
-                Kernel::Window,
-                frames,
-                &[at(input), at(control), at(kept), at(work)],
-                &[block, channels],
-            ),
-            Step::Transform { plan: forward, from: work, to: work },
-            multiply.clone(),
-        ];
-        if shape.chunks > 1 {
-            let count = shape.sum_values();
-            let grid = [count.div_ceil(THREADS), 1, 1];
-            steps.push(launch(Kernel::Sum, grid, &[at(sums)], &[count, shape.chunks]));
-        }
-        steps.extend([
-            Step::Transform { plan: inverse, from: sums, to: sums },
-            launch(
-                Kernel::Finish,
-                [block / FRAMES, shape.pairs, 1],
-                &[at(control), at(sums), at(output)],
-                &[block, shape.branches, channels],
-            ),
-        ]);
+        let (steps, multiply) = steps(&mut device, &shape, &buffers, channels, block, precision)?;
         let block = device.prepare(steps)?;
-        let clear = device.prepare(vec![Step::Clear(ring), Step::Clear(kept)])?;
+        let clear = vec![Step::Clear(buffers.ring), Step::Clear(buffers.kept)];
+        let clear = device.prepare(clear)?;
         let multiply = device.prepare(vec![multiply; MULTIPLIES])?;
         Ok(Self {
             device,
             shape,
-            input,
-            output,
+            input: buffers.input,
+            output: buffers.output,
             block,
             clear,
             multiply,

@@ -4,13 +4,14 @@
 //! is pinned and mapped.
 //!
 //! - [`library`]: is everything there?
+//! - `kernels`: ours, loaded
 //! - `fft`: the transforms, by cuFFT
 
 mod fft;
+mod kernels;
 pub mod library;
 
-use std::collections::HashMap;
-use std::ffi::{CString, c_void};
+use std::ffi::c_void;
 use std::sync::Arc;
 
 use cudarc::driver::result::{self, DriverError};
@@ -18,55 +19,11 @@ use cudarc::driver::{CudaContext, CudaStream, sys};
 use totton_dsp::Precision;
 
 use self::fft::FftPlan;
+use self::kernels::Kernels;
+use self::library::driver;
 use super::launch::THREADS;
-use super::{Buffer, Description, Device, Kernel, Launch, Place, Plan, Program, Step, Transform};
+use super::{Buffer, Description, Device, Launch, Place, Plan, Program, Step, Transform};
 use crate::Error;
-
-/// The kernels, compiled: PTX for compute capability 8.0 and newer, and machine code
-/// for the Jetson Orin. `kernels/compile` makes them.
-struct Image {
-    ptx: &'static str,
-    /// For compute capability 8.7.
-    orin: Option<&'static [u8]>,
-}
-
-const ORIN: (i32, i32) = (8, 7);
-
-/// Machine code on the boundary that its file format asks for.
-#[repr(C, align(16))]
-struct Code<T: ?Sized>(T);
-
-static ORIN_F32: &Code<[u8]> =
-    &Code(*include_bytes!("../../kernels/compiled/engine.f32.sm_87.cubin"));
-static ORIN_F64: &Code<[u8]> =
-    &Code(*include_bytes!("../../kernels/compiled/engine.f64.sm_87.cubin"));
-
-fn images(precision: Precision) -> [Image; 2] {
-    macro_rules! ptx {
-        ($name:literal) => {
-            include_str!(concat!("../../kernels/compiled/", $name))
-        };
-    }
-    match precision {
-        Precision::F32 => [
-            Image { ptx: ptx!("engine.f32.ptx"), orin: Some(&ORIN_F32.0) },
-            Image { ptx: ptx!("baseline.f32.ptx"), orin: None },
-        ],
-        Precision::F64 => [
-            Image { ptx: ptx!("engine.f64.ptx"), orin: Some(&ORIN_F64.0) },
-            Image { ptx: ptx!("baseline.f64.ptx"), orin: None },
-        ],
-    }
-}
-
-/// Names the call in an error of the driver.
-fn driver<T>(call: &'static str, result: Result<T, DriverError>) -> Result<T, Error> {
-    result.map_err(|error| {
-        let text = error.error_string().ok().map(|text| text.to_string_lossy().into_owned());
-        let reason = format!("{:?}: {}", error.0, text.unwrap_or_default());
-        Error::Driver { call, reason }
-    })
-}
 
 struct Memory {
     bytes: usize,
@@ -78,7 +35,6 @@ struct Memory {
 /// A GPU.
 pub struct CudaDevice {
     description: Description,
-    capability: (i32, i32),
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     done: sys::CUevent,
@@ -90,8 +46,7 @@ pub struct CudaDevice {
     memories: Vec<Memory>,
     plans: Vec<FftPlan>,
     graphs: Vec<(sys::CUgraph, sys::CUgraphExec)>,
-    modules: Vec<sys::CUmodule>,
-    functions: HashMap<(Kernel, u32), sys::CUfunction>,
+    kernels: Kernels,
 }
 
 impl CudaDevice {
@@ -120,7 +75,6 @@ impl CudaDevice {
                 name: format!("{name}, {found}"),
                 processors: processors.max(1) as usize,
             },
-            capability: (major, minor),
             done: event()?,
             began: event()?,
             context,
@@ -130,49 +84,10 @@ impl CudaDevice {
             memories: vec![],
             plans: vec![],
             graphs: vec![],
-            modules: vec![],
-            functions: HashMap::new(),
+            kernels: Kernels::default(),
         };
-        device.load(precision)?;
+        device.kernels.load(precision, (major, minor))?;
         Ok(device)
-    }
-
-    /// Loads the kernels of a precision.
-    fn load(&mut self, precision: Precision) -> Result<(), Error> {
-        for (index, image) in images(precision).into_iter().enumerate() {
-            let orin = image.orin.filter(|_| self.capability == ORIN);
-            // SAFETY: an image of machine code says its own size.
-            let loaded =
-                orin.map(|code| unsafe { result::module::load_data(code.as_ptr().cast()) });
-            let module = match loaded {
-                Some(Ok(module)) => module,
-                other => {
-                    if let Some(Err(error)) = other {
-                        log::warn!(
-                            "the kernels for this GPU are not accepted ({error:?}): its driver compiles them now"
-                        );
-                    }
-                    let ptx = CString::new(image.ptx)
-                        .map_err(|_| Error::Order("a zero inside the compiled kernels"))?;
-                    // SAFETY: the text ends with a zero.
-                    let loaded = unsafe { result::module::load_data(ptx.as_ptr().cast()) };
-                    driver("cuModuleLoadData", loaded)?
-                }
-            };
-            self.modules.push(module);
-            let is_baseline = index == 1;
-            let wanted = Kernel::ALL
-                .iter()
-                .filter(|kernel| kernel.is_baseline() == is_baseline && kernel.exists(precision));
-            for kernel in wanted {
-                let name = CString::new(kernel.name()).unwrap_or_default();
-                // SAFETY: the module has just been loaded and stays.
-                let function = unsafe { result::module::get_function(module, name) };
-                let function = driver("cuModuleGetFunction", function)?;
-                self.functions.insert((*kernel, precision.bits()), function);
-            }
-        }
-        Ok(())
     }
 
     /// Waits for what was written outside of the stream.
@@ -207,8 +122,7 @@ impl CudaDevice {
                 driver("cuMemcpyDtoDAsync", copied)
             }
             Step::Launch(Launch { kernel, precision, grid, arguments }) => {
-                let function = self.functions.get(&(*kernel, precision.bits())).copied();
-                let function = function.ok_or(Error::Order("a kernel of another precision"))?;
+                let function = self.kernels.get(*kernel, *precision)?;
                 let [x, y, z] = *grid;
                 // One parameter: the kernel's structure of arguments.
                 let mut parameters = [arguments.as_ptr().cast_mut().cast::<c_void>()];
@@ -421,9 +335,7 @@ impl Drop for CudaDevice {
                     let _ = result::free_sync(memory.device);
                 }
             }
-            for module in self.modules.drain(..) {
-                let _ = result::module::unload(module);
-            }
+            self.kernels.unload();
             let _ = result::event::destroy(self.done);
             let _ = result::event::destroy(self.began);
         }

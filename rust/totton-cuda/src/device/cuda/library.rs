@@ -4,9 +4,9 @@
 use std::ffi::c_int;
 use std::time::Duration;
 
-use cudarc::driver::{result, sys};
+use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::sys;
 
-use super::driver;
 use crate::Error;
 
 /// What was found.
@@ -26,6 +26,15 @@ impl std::fmt::Display for Found {
         // As in 11202 for 11.2.2.
         write!(f, ", cuFFT {}.{}", self.fft / 1000, self.fft % 1000 / 100)
     }
+}
+
+/// Names the call in an error of the driver.
+pub(super) fn driver<T>(call: &'static str, result: Result<T, DriverError>) -> Result<T, Error> {
+    result.map_err(|error| {
+        let text = error.error_string().ok().map(|text| text.to_string_lossy().into_owned());
+        let reason = format!("{:?}: {}", error.0, text.unwrap_or_default());
+        Error::Driver { call, reason }
+    })
 }
 
 /// Looks for the driver, a GPU and cuFFT; loads the libraries and makes no context.

@@ -15,7 +15,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::VERSION;
 use crate::body::Upload;
-use crate::device::updater::{Phase, Progress, Updater};
+use crate::device::updater::{Listener, Phase, Progress, Updater};
 use crate::problem::Problem;
 use crate::settings::Settings;
 use crate::store::{Store, waiting};
@@ -218,57 +218,58 @@ fn run(
             "Check that the bundle is for this device and signed; the running system is as it was.",
         )
     };
-    let follower = std::thread::scope(|scope| {
-        let follower = scope.spawn(move || {
-            let mut heard = Instant::now();
-            let mut words = String::new();
-            loop {
-                match listener.heard() {
-                    Ok(Some(now)) => {
-                        heard = Instant::now();
-                        if !now.info.is_empty() {
-                            words.clone_from(&now.info);
-                        }
-                        let phase = now.phase;
-                        show(now);
-                        match phase {
-                            Phase::Success => return Ok(words),
-                            Phase::Failure => return Err(words),
-                            _ => {}
-                        }
-                    }
-                    Ok(None) if heard.elapsed() > SILENCE => {
-                        return Err("the updater says nothing any more".to_owned());
-                    }
-                    Ok(None) => {}
-                    Err(error) => return Err(format!("the updater has gone: {error}")),
-                }
-            }
-        });
-        let mut whole = false;
-        while let Some(piece) = pieces.blocking_recv() {
-            match piece {
-                // When it takes no more it has failed, and the follower hears why.
-                Some(piece) if bundle.write_all(&piece).is_err() => break,
-                Some(_) => {}
-                None => {
-                    whole = true;
-                    break;
-                }
-            }
-        }
+    // When the updater takes no more it has failed, and the follower hears why.
+    let ended = std::thread::scope(|scope| {
+        let follower = scope.spawn(move || follow(&mut listener, show));
+        feed(&mut bundle, &mut pieces);
         // The end of the bundle; dropping it early makes the updater give up.
         let _ = bundle.shutdown(Shutdown::Write);
         pieces.close();
-        let ended = follower.join().unwrap_or_else(|_| Err("the follower ended".to_owned()));
-        (whole, ended)
+        follower.join().unwrap_or_else(|_| Err("the follower ended".to_owned()))
     });
-    match follower {
-        (_, Err(words)) if !words.is_empty() => Err(failed(words)),
-        (_, Err(_)) => {
-            let words = updater.state().map(|(_, words)| words).unwrap_or_default();
-            Err(failed(if words.is_empty() { "the updater gives no reason".into() } else { words }))
+    ended.map_err(|words| {
+        let words = if words.is_empty() {
+            updater.state().map(|(_, words)| words).unwrap_or_default()
+        } else {
+            words
+        };
+        failed(if words.is_empty() { "the updater gives no reason".into() } else { words })
+    })
+}
+
+/// Hears the updater to its end: its last words.
+fn follow(listener: &mut Listener, show: impl Fn(Progress)) -> Result<String, String> {
+    let mut heard = Instant::now();
+    let mut words = String::new();
+    loop {
+        match listener.heard() {
+            Ok(Some(now)) => {
+                heard = Instant::now();
+                if !now.info.is_empty() {
+                    words.clone_from(&now.info);
+                }
+                let phase = now.phase;
+                show(now);
+                match phase {
+                    Phase::Success => return Ok(words),
+                    Phase::Failure => return Err(words),
+                    _ => {}
+                }
+            }
+            Ok(None) if heard.elapsed() > SILENCE => {
+                return Err("the updater says nothing any more".to_owned());
+            }
+            Ok(None) => {}
+            Err(error) => return Err(format!("the updater has gone: {error}")),
         }
-        (_, Ok(words)) => Ok(words),
+    }
+}
+
+/// Gives the updater the pieces, up to the last or to the first that it does not take.
+fn feed(bundle: &mut impl Write, pieces: &mut mpsc::Receiver<Option<Bytes>>) {
+    while let Some(Some(piece)) = pieces.blocking_recv() {
+        if bundle.write_all(&piece).is_err() {
+            return;
+        }
     }
 }

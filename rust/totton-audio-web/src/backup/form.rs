@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::unusable;
 use crate::VERSION;
 use crate::equaliser::Profile;
-use crate::guard::password::hexadecimal;
+use crate::guard::token::hexadecimal;
 use crate::preset::Preset;
 use crate::problem::Problem;
 use crate::sides::Sides;

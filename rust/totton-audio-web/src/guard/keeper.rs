@@ -12,7 +12,8 @@ use actix_web::http::StatusCode;
 use super::hashing::{Hashing, Lane};
 use super::lockout::{Lockout, Sender};
 use super::log_pace::LogPace;
-use super::sessions::{self, Sessions};
+use super::sessions::Sessions;
+use super::token;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -78,7 +79,7 @@ impl Keeper {
     ) -> Result<Opened, Problem> {
         let hash = self.sessions.hash().ok_or_else(none_set)?;
         self.check(hashing, &hash, visitor, password)?;
-        let session = sessions::token()?;
+        let session = token::new()?;
         if !self.sessions.open(&hash, self.sessions.session(&session)) {
             return Err(changed());
         }
@@ -111,7 +112,7 @@ impl Keeper {
             (None, _) => {}
         }
         let hash = new.map(|new| hashing.hash(new)).transpose()?;
-        let session = new.map(|_| sessions::token()).transpose()?;
+        let session = new.map(|_| token::new()).transpose()?;
         let opened: Vec<_> = session.iter().map(|token| self.sessions.session(token)).collect();
         let in_time = self.sessions.change(before.as_deref(), |kept| {
             kept.hash = hash;
@@ -131,8 +132,8 @@ impl Keeper {
             self.sessions.remember(digest.clone(), alone);
             return Ok(None);
         }
-        let token = sessions::token()?;
-        self.sessions.remember(sessions::digest(&token), alone);
+        let token = token::new()?;
+        self.sessions.remember(token::digest(&token), alone);
         Ok(Some(token))
     }
 
@@ -239,7 +240,7 @@ mod tests {
     }
 
     fn known(opened: &Opened) -> Visitor {
-        let digest = sessions::digest(opened.browser.as_deref().unwrap());
+        let digest = token::digest(opened.browser.as_deref().unwrap());
         Visitor { address: PC, sender: Sender::Cookie(digest.clone()), browser: Some(digest) }
     }
 

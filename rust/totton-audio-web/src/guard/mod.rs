@@ -30,6 +30,7 @@ pub mod password;
 pub mod sessions;
 pub mod steady;
 pub mod streams;
+pub mod token;
 
 use std::time::{Duration, Instant};
 

@@ -19,7 +19,7 @@ use super::hashing::{Cost, Hashers, Hashing};
 pub use super::keeper::Opened;
 use super::keeper::{Keeper, Visitor};
 use super::lockout::Sender;
-pub use super::sessions::{LASTS, hexadecimal};
+pub use super::sessions::LASTS;
 use crate::cookie::values;
 use crate::problem::Problem;
 use crate::store::Store;

@@ -11,11 +11,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::hashing;
 use super::steady::Steady;
+use super::token::digest;
 use crate::problem::Problem;
 use crate::store::Store;
 
@@ -283,27 +283,6 @@ impl Sessions {
         }
         *self.browsers() = new;
     }
-}
-
-/// A new token: 256 random bits, hexadecimal.
-///
-/// # Errors
-/// 500 when the kernel gives none.
-pub fn token() -> Result<String, Problem> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Problem::failed(format!("the kernel gives no random bits: {error}")))?;
-    Ok(hexadecimal(&bytes))
-}
-
-/// What is kept of a token.
-pub fn digest(token: &str) -> String {
-    hexadecimal(&Sha256::digest(token.as_bytes()))
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

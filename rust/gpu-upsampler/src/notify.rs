@@ -1,8 +1,9 @@
 //! Telling systemd how the service is (`sd_notify(3)`).
 //!
-//! The socket is a value, not the process's environment, so that a test can
-//! stand in for systemd. Nothing here waits: a systemd that is busy, and whose
-//! socket is full, must not hold the one who looks after the sound.
+//! The words are `sd-notify`'s, the socket is ours: a value, not the process's environment, so
+//! that a test can stand in for systemd. Nothing here waits: a systemd that is busy, and whose
+//! socket is full, must not hold the one who looks after the sound. See
+//! docs/decisions/0012-telling-systemd.md.
 
 use std::ffi::OsStr;
 use std::io;
@@ -10,6 +11,8 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+
+use sd_notify::NotifyState;
 
 /// A way to systemd; without one, what is said goes nowhere.
 #[derive(Debug, Default)]
@@ -60,8 +63,13 @@ impl Notifier {
     /// Says what there was no room for before; to be called now and then.
     pub fn turn(&mut self) {
         let Some(status) = &self.owed else { return };
-        let ready = if self.ready_owed { "READY=1\n" } else { "" };
-        if self.send(&format!("{ready}STATUS={status}")) {
+        let status = NotifyState::Status(status);
+        let told = if self.ready_owed {
+            self.send(&[NotifyState::Ready, status])
+        } else {
+            self.send(&[status])
+        };
+        if told {
             (self.owed, self.ready_owed) = (None, false);
         }
     }
@@ -69,18 +77,19 @@ impl Notifier {
     /// The service is alive. Where there is no room for that, systemd has others to read, and
     /// the next one comes.
     pub fn alive(&self) {
-        self.send("WATCHDOG=1");
+        self.send(&[NotifyState::Watchdog]);
     }
 
     /// The service is about to end.
     pub fn stopping(&mut self) {
         self.owed = None;
-        self.send("STOPPING=1\nSTATUS=Stopping");
+        self.send(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
     }
 
     /// False: there was no room.
-    fn send(&self, message: &str) -> bool {
+    fn send(&self, states: &[NotifyState]) -> bool {
         let Some((socket, address)) = &self.target else { return true };
+        let message = states.iter().map(NotifyState::to_string).collect::<Vec<_>>().join("\n");
         match socket.send_to_addr(message.as_bytes(), address) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -97,11 +106,7 @@ fn one_line(text: &str) -> String {
 /// How often systemd wants to hear that the service is alive: a third of
 /// `WatchdogSec=`, so that one late message does no harm.
 pub fn watchdog_interval() -> Option<Duration> {
-    // WATCHDOG_PID: the watchdog may be another process's (sd_watchdog_enabled(3)).
-    let for_us =
-        std::env::var("WATCHDOG_PID").ok().is_none_or(|pid| pid.parse() == Ok(std::process::id()));
-    let microseconds: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    (for_us && microseconds > 0).then(|| Duration::from_micros(microseconds / 3))
+    sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero()).map(|all| all / 3)
 }
 
 #[cfg(test)]

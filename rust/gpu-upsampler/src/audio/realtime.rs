@@ -7,6 +7,9 @@
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::process::{Resource, getrlimit, setpriority_process};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use totton_protocol::RealTime;
 
 use crate::config;
@@ -77,6 +80,7 @@ impl Favour {
                 (granted.scheduling, granted.priority) = ("normal".to_owned(), 0);
             });
         }
+        // Neither rustix nor nix has this call.
         let parameters = libc::sched_param { sched_priority: priority };
         // SAFETY: the calling thread's own handle is valid, and `parameters` outlives the call.
         let result = unsafe {
@@ -104,55 +108,45 @@ impl Favour {
         if self.cpus.is_empty() {
             return note(|granted| granted.cpus.clear());
         }
-        // SAFETY: all zeros is an empty set.
-        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-        for cpu in &self.cpus {
-            // SAFETY: `set` is a set, and the configuration has checked that the number is in it.
-            unsafe { libc::CPU_SET(*cpu, &mut set) };
+        let mut set = CpuSet::new();
+        // The configuration has checked that the numbers are below `CpuSet::MAX_CPU`.
+        self.cpus.iter().for_each(|cpu| set.set(*cpu));
+        // None: the calling thread.
+        match sched_setaffinity(None, &set) {
+            Ok(()) => {
+                let cpus = self.cpus.iter().map(|cpu| *cpu as u32).collect();
+                note(|granted| granted.cpus = cpus);
+            }
+            Err(error) => refused(format!(
+                "the audio threads are not bound to the processors {:?}: {error}; see realtime.cpus",
+                self.cpus
+            )),
         }
-        // SAFETY: 0 is the calling thread; `set` is valid for its size.
-        let result =
-            unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
-        if result == 0 {
-            let cpus = self.cpus.iter().map(|cpu| *cpu as u32).collect();
-            return note(|granted| granted.cpus = cpus);
-        }
-        refused(format!(
-            "the audio threads are not bound to the processors {:?}: {}; see realtime.cpus",
-            self.cpus,
-            io::Error::last_os_error()
-        ));
     }
 }
 
 /// Puts the calling thread behind all others of the process, for work that may be late. The audio
 /// threads may themselves be at normal priority, and the service is at a higher one than others.
 pub fn stand_back() {
-    // SAFETY: 0 is the calling thread; nothing of ours is touched.
-    if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, BEHIND) } != 0 {
-        log::debug!("a thread does not stand back: {}", io::Error::last_os_error());
+    // None: the calling thread (setpriority(2): a thread is a process there).
+    if let Err(error) = setpriority_process(None, BEHIND) {
+        log::debug!("a thread does not stand back: {error}");
     }
 }
 
 /// Keeps the process in memory, so that no page of the filter is ever fetched from a disk.
 pub fn lock_memory() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` is a valid place for the answer.
-    let known = unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) } == 0;
     // Under a finite limit the lock itself may succeed, and a later allocation then fail.
-    if !known || limit.rlim_cur != libc::RLIM_INFINITY {
+    if getrlimit(Resource::Memlock).current.is_some() {
         return refused(
             "memory is not locked: the limit is finite; the service needs LimitMEMLOCK=infinity"
                 .to_owned(),
         );
     }
     // ONFAULT: pages are locked when first used; otherwise every thread's whole stack would be.
-    let flags = libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT;
-    // SAFETY: no memory of ours is touched by this call.
-    if unsafe { libc::mlockall(flags) } == 0 {
-        note(|granted| granted.memory_locked = true);
-    } else {
-        refused(format!("memory is not locked: {}", io::Error::last_os_error()));
+    match mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT) {
+        Ok(()) => note(|granted| granted.memory_locked = true),
+        Err(error) => refused(format!("memory is not locked: {error}")),
     }
 }
 

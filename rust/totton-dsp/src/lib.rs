@@ -34,15 +34,19 @@
 //! | [`measure`] | what a filter really does, in figures and plots |
 //! | [`spectrum`] | a moment of sound by frequency |
 //! | [`engine`] | the [`Engine`] trait, the CPU engine, any split of the input, filter changes |
+//! | [`sample`] | sample formats, to and from `f64` |
+//! | [`dither`] | the noise that hides the bits that they drop |
 //! | [`simd`] | vectors over AVX-512, AVX2, NEON and plain Rust |
 //! | [`error`] | the errors |
 
 pub mod design;
+pub mod dither;
 pub mod engine;
 pub mod equaliser;
 pub mod error;
 pub mod filter;
 pub mod measure;
+pub mod sample;
 pub mod simd;
 pub mod spectrum;
 

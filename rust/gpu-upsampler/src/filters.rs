@@ -65,10 +65,11 @@ impl LoadedFilter {
             name: profile.name.clone(),
             reason: error.to_string(),
         };
-        let header = self.filter.header();
+        let ratio = self.filter.header().ratio;
         // The rate that it runs at: a filter's shape scales with it, an equaliser's does not.
-        let taps = self.filter.taps().to_vec();
-        let filter = Filter::new(rate, header.ratio, header.phase, header.origin.clone(), taps)
+        let filter = self
+            .filter
+            .at(rate, ratio)
             .and_then(|filter| profile.equaliser.apply(&filter))
             .map_err(refused)?;
         let equaliser = Some(profile.name.clone());
@@ -76,25 +77,12 @@ impl LoadedFilter {
     }
 
     /// The same filter for a smaller `ratio`; itself for its own.
-    ///
-    /// The output of the ratio `R` is limited to the input's band, so every
-    /// `R / ratio`-th frame of it is the output of `ratio`: nothing folds back
-    /// but what the filter's own stopband leaves. These frames are made of every
-    /// `R / ratio`-th tap of each phase, and the taps in between are not needed.
     fn at_ratio(&self, ratio: usize) -> Option<Self> {
-        let own = self.filter.ratio();
-        if own == ratio {
+        if self.filter.ratio() == ratio {
             return Some(self.clone());
         }
-        if ratio == 0 || !own.is_multiple_of(ratio) {
-            return None;
-        }
-        let header = self.filter.header();
-        let taps = self.filter.taps().iter().copied().step_by(own / ratio).collect();
         let ratio = u32::try_from(ratio).ok()?;
-        let filter =
-            Filter::new(header.input_rate_hz, ratio, header.phase, header.origin.clone(), taps)
-                .ok()?;
+        let filter = self.filter.at(self.filter.header().input_rate_hz, ratio).ok()?;
         Some(Self::new(self.file.clone(), filter))
     }
 }

@@ -100,6 +100,22 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// The same design with every frequency times `factor`.
+    fn scaled(&self, factor: f64) -> Self {
+        let mut scaled = self.clone();
+        match &mut scaled {
+            Self::Kaiser { passband_hz, stopband_hz, .. } => {
+                *passband_hz *= factor;
+                *stopband_hz *= factor;
+            }
+            Self::Equalised { base, .. } => **base = base.scaled(factor),
+            Self::Imported { .. } => {}
+        }
+        scaled
+    }
+}
+
 /// What a filter's taps are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +182,29 @@ impl Filter {
         Ok(Self { header: Header { input_rate_hz, ratio, phase, dc_gain, origin }, taps })
     }
 
+    /// The same filter for inputs of `input_rate_hz` and a `ratio` that divides its own.
+    ///
+    /// Its shape scales with the rate: the taps stay as they are.
+    ///
+    /// The output of the ratio `R` is limited to the input's band, so every
+    /// `R / ratio`-th frame of it is the output of `ratio`: nothing folds back
+    /// but what the filter's own stopband leaves. These frames are made of every
+    /// `R / ratio`-th tap of each phase, and the taps in between are not needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a ratio that does not divide the filter's, or a rate that
+    /// [`Filter::new`] refuses.
+    pub fn at(&self, input_rate_hz: u32, ratio: u32) -> Result<Self, Error> {
+        let Header { ratio: own, phase, origin, .. } = &self.header;
+        if ratio == 0 || !own.is_multiple_of(ratio) {
+            return Err(Error::invalid("ratio", ratio, format!("the filter is for {own}")));
+        }
+        let taps = self.taps.iter().copied().step_by((own / ratio) as usize).collect();
+        let factor = f64::from(input_rate_hz) / f64::from(self.header.input_rate_hz);
+        Self::new(input_rate_hz, ratio, *phase, origin.scaled(factor), taps)
+    }
+
     /// The header.
     #[must_use]
     pub fn header(&self) -> &Header {
@@ -197,4 +236,34 @@ fn check_shape(input_rate_hz: u32, ratio: u32, taps: usize) -> Result<(), Error>
         return Err(Error::invalid("taps", taps, format!("accepted is 1 to {MAX_TAPS}")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_another_rate_and_ratio_are_fewer_taps_and_scaled_frequencies() {
+        let kaiser = |passband_hz, stopband_hz| Origin::Kaiser {
+            passband_hz,
+            stopband_hz,
+            attenuation_db: 100.0,
+            beta: 10.0,
+            linear_part: None,
+        };
+        let base = Box::new(kaiser(20_000.0, 22_050.0));
+        let origin = Origin::Equalised { base, preamp_db: -3.0, bands: 2 };
+        let taps: Vec<f64> = (0..11).map(f64::from).collect();
+        let filter = Filter::new(44_100, 4, Phase::Minimum, origin, taps).unwrap();
+        let found = filter.at(88_200, 2).unwrap();
+        assert_eq!(found.taps(), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        let Header { input_rate_hz, ratio, phase, dc_gain, origin } = found.header();
+        assert_eq!((*input_rate_hz, *ratio, *phase, *dc_gain), (88_200, 2, Phase::Minimum, 15.0));
+        let base = Box::new(kaiser(40_000.0, 44_100.0));
+        assert_eq!(*origin, Origin::Equalised { base, preamp_db: -3.0, bands: 2 });
+        assert_eq!(filter.at(44_100, 4).unwrap(), filter);
+        for (rate, ratio) in [(44_100, 8), (44_100, 3), (44_100, 0), (4000, 4)] {
+            assert!(filter.at(rate, ratio).is_err(), "{rate} Hz, {ratio}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ SRC_URI = "\
     file://rust/totton-fuzz \
     file://rust/totton-headphones \
     file://rust/totton-protocol \
+    file://rust/totton-render \
 "
 require totton-audio-crates.inc
 
@@ -48,6 +49,7 @@ do_install() {
     install -m 0755 ${BINARIES}/totton-filter ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/upsampler-bench ${D}/opt/totton_audio/bin/
     install -m 0755 ${BINARIES}/totton-headphones ${D}/opt/totton_audio/bin/
+    install -m 0755 ${BINARIES}/totton-render ${D}/opt/totton_audio/bin/
 }
 
 do_install:class-native() {
@@ -55,7 +57,7 @@ do_install:class-native() {
     install -D -m 0755 ${BINARIES}/totton-headphones ${D}${bindir}/totton-headphones
 }
 
-PACKAGES =+ "totton-audio-check totton-audio-gadget totton-audio-slot gpu-upsampler totton-audio-web totton-filter upsampler-bench"
+PACKAGES =+ "totton-audio-check totton-audio-gadget totton-audio-slot gpu-upsampler totton-audio-web totton-filter totton-render upsampler-bench"
 
 SUMMARY:totton-audio-check = "Goes through what a board has to show"
 FILES:totton-audio-check = "${prefix}/local/bin/totton-audio-check"
@@ -101,6 +103,10 @@ RRECOMMENDS:totton-audio-web = "\
 
 SUMMARY:totton-filter = "Designs, inspects and converts filters"
 FILES:totton-filter = "/opt/totton_audio/bin/totton-filter"
+
+# In no image: `gpu_upsampler_alsa render` is the same, with the box's filters and its GPU.
+SUMMARY:totton-render = "Upsamples sound files without the audio daemon"
+FILES:totton-render = "/opt/totton_audio/bin/totton-render"
 
 SUMMARY:upsampler-bench = "Measures the GPU engine on this board"
 FILES:upsampler-bench = "/opt/totton_audio/bin/upsampler-bench"

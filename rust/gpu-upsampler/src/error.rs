@@ -45,8 +45,6 @@ pub enum Error {
     Setting(#[from] OutOfRange),
     #[error("no rate can be played: wanted {wanted}")]
     NoRate { wanted: String },
-    #[error("the equaliser {} cannot be used: {reason}", file.display())]
-    Equaliser { file: PathBuf, reason: String },
     #[error("the engine cannot be made: {reason}")]
     Engine { reason: String },
 
@@ -61,8 +59,10 @@ pub enum Error {
 
     #[error("{}: {source}", file.display())]
     File { file: PathBuf, source: io::Error },
-    #[error("the sound file {} cannot be used: {reason}", file.display())]
-    SoundFile { file: PathBuf, reason: String },
+
+    /// Of `render`, which shares nothing with a stream.
+    #[error(transparent)]
+    Render(#[from] totton_render::Error),
 }
 
 impl Error {

@@ -18,7 +18,7 @@
 //! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
 //!
 //! Beside it:
-//! - [`render`]: the same engine over a file; [`wav`], [`flac`]: those files
+//! - [`render`]: the same engine over a file, with `totton-render`
 
 pub mod audio;
 pub mod backend;
@@ -33,7 +33,6 @@ pub mod equaliser;
 pub mod error;
 pub mod faults;
 pub mod filters;
-pub mod flac;
 pub mod ipc;
 pub mod logging;
 pub mod machine;
@@ -44,7 +43,6 @@ pub mod signals;
 pub mod spectrum;
 pub mod supervisor;
 pub mod watchdog;
-pub mod wav;
 
 pub use error::Error;
 pub use totton_dsp::{dither, sample};

@@ -186,6 +186,75 @@ fn through_alsa_comes_what_render_writes_bit_for_bit() {
     assert!(played[after_fade.clone()] == expected[after_fade], "it differs");
 }
 
+/// A sound of an impulse, at `rate` Hz.
+fn impulse(file: &Path, rate: u32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(file, spec).unwrap();
+    (0..8192).for_each(|n| writer.write_sample(if n == 0 { 0.25f32 } else { 0.0 }).unwrap());
+    writer.finalize().unwrap();
+}
+
+#[test]
+fn render_needs_no_configuration_where_a_filter_is_named() {
+    let machine = Machine::new("sent.raw");
+    impulse(&machine.place("in.wav"), 44_100);
+    let render = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(machine.folder.path()).args(["render", "in.wav"]).args(arguments);
+        let output = command.env("XDG_CACHE_HOME", machine.place("cache")).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    // No other program's default configuration may be read.
+    assert!(!Path::new(gpu_upsampler::config::DEFAULT_FILE).exists());
+    let (code, said) = render(&["file.wav", "--filter", "taps.filter"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = render(&["design.wav", "--taps", "1500", "--rate", "88200"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(machine.place("cache/totton-audio").is_dir());
+    let (code, said) = render(&["none.wav"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot read the configuration"), "{said}");
+    // All that a configuration could say: a bad one is not in the way.
+    fs::write(machine.config(), "no configuration").unwrap();
+    let bad = ["--config", "upsampler.toml", "--filter", "taps.filter"];
+    let all = ["--block", "64", "--precision", "f32", "--backend", "cpu"];
+    let (code, said) = render(&[&["all.wav"], &bad[..], &all[..]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = render(&[&["some.wav"], &bad[..]].concat());
+    assert_eq!(code, Some(2), "{said}");
+}
+
+#[test]
+fn an_equaliser_of_render_keeps_its_frequencies_at_every_rate() {
+    let machine = Machine::new("sent.raw");
+    fs::write(machine.place("eq.txt"), "Filter: ON PK Fc 3000 Hz Gain -12 dB Q 1\n").unwrap();
+    for rate in [44_100, 88_200] {
+        impulse(&machine.place("in.wav"), rate);
+        let output = machine
+            .command()
+            .current_dir(machine.folder.path())
+            .args(["render", "in.wav", "out.wav", "--force", "--eq", "eq.txt", "--format", "f32"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let mut reader = hound::WavReader::open(machine.place("out.wav")).unwrap();
+        let step = std::f64::consts::TAU * 3000.0 / f64::from(reader.spec().sample_rate);
+        let (mut re, mut im) = (0.0, 0.0);
+        for (n, sample) in reader.samples::<f32>().enumerate() {
+            let (sine, cosine) = (step * n as f64).sin_cos();
+            let sample = f64::from(sample.unwrap());
+            (re, im) = (re + sample * cosine, im - sample * sine);
+        }
+        let gain_db = 20.0 * (f64::hypot(re, im) / 0.25 / f64::from(RATIO)).log10();
+        assert!((gain_db + 12.0).abs() < 0.05, "{rate} Hz: {gain_db}");
+    }
+}
+
 #[test]
 fn sighup_reloads_and_sigterm_ends_in_time() {
     let machine = Machine::new("sent.raw");

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use gpu_upsampler::wav;
 use totton_dsp::filter::import::parse_taps;
 use totton_dsp::filter::{MAX_TAPS, RATIOS};
 use totton_dsp::{Filter, Origin, Phase};
+use totton_render::wav;
 
 use crate::file::MemoryFile;
 use crate::memory;

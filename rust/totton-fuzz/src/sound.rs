@@ -1,12 +1,13 @@
 //! WAV and FLAC files, as they are rendered.
 
-use gpu_upsampler::config::MAX_CHANNELS;
-use gpu_upsampler::render::source::Source;
-use gpu_upsampler::sample::Encoding;
-use gpu_upsampler::{flac, wav};
+use totton_dsp::sample::Encoding;
+use totton_render::{Source, flac, wav};
 
 use crate::file::{self, MemoryFile};
 use crate::memory;
+
+/// As many as FLAC can have; WAV can have more, and nothing new with them.
+const MAX_CHANNELS: usize = 8;
 
 /// Frames of one step.
 const STEP: usize = 256;
@@ -30,7 +31,7 @@ pub fn wav(bytes: &[u8]) {
     }
     let frame = spec.channels * spec.encoding.bytes();
     let most = most + 4 * STEP * spec.channels * 8;
-    let source = Source::open(&file.path()).expect("it opened before");
+    let source = Source::open(file.path()).expect("it opened before");
     let Some(planes) = memory::within(most + 64 * bytes.len(), || read_all(source)) else { return };
     let frames = planes[0].len();
     assert!(frames * frame <= bytes.len(), "{frames} frames of {frame} bytes");
@@ -38,7 +39,8 @@ pub fn wav(bytes: &[u8]) {
     let spec = wav::Spec { encoding: Encoding::F64, ..spec };
     let folder = file::folder();
     let path = folder.path().join("again.wav");
-    let mut writer = wav::Writer::create(&path, spec).expect("a file that can be written");
+    let mut writer =
+        wav::Writer::create(&path, true, spec, None).expect("a file that can be written");
     writer.write(&planes, frames).expect("frames that can be written");
     writer.finish().expect("a file that can be finished");
     let reader = wav::Reader::open(&path).expect("what was written can be read");

@@ -109,7 +109,7 @@ fn fade_out(planes: &mut [Vec<f64>], filled: usize, rest: usize, hold: usize) {
 }
 
 /// One block through the engine, without allocating the lists of slices that it wants.
-pub(crate) fn process(engine: &mut dyn Engine, given: &[Vec<f64>], made: &mut [Vec<f64>]) {
+fn process(engine: &mut dyn Engine, given: &[Vec<f64>], made: &mut [Vec<f64>]) {
     let channels = given.len().min(MAX_CHANNELS);
     let mut inputs: [&[f64]; MAX_CHANNELS] = [&[]; MAX_CHANNELS];
     let mut outputs: [&mut [f64]; MAX_CHANNELS] = std::array::from_fn(|_| <&mut [f64]>::default());

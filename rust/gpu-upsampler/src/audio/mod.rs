@@ -25,5 +25,3 @@ mod orders;
 mod playback;
 mod ring;
 mod swap;
-
-pub(crate) use convolve::process;

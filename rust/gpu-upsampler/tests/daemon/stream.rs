@@ -1,11 +1,13 @@
 //! What comes out of the DAC.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use gpu_upsampler::render::{Job, render};
 use gpu_upsampler::sample::{Encoding, SampleFormat, decode};
-use gpu_upsampler::wav::{Reader, Spec, Writer};
+use totton_dsp::{CpuEngine, Filter, Precision};
 use totton_protocol::{Command, State};
+use totton_render::wav::{Reader, Spec, Writer};
+use totton_render::{Source, Target, render};
 
 use crate::double::Machine;
 use crate::running::{BLOCK, RATIO, Running, Setup, until};
@@ -64,22 +66,17 @@ fn the_dac_gets_what_render_writes_bit_for_bit_in_every_format_and_with_fewer_bi
         });
 
         let spec = Spec { rate: 44_100, channels: 2, encoding: Encoding::Integer(input) };
-        let mut writer = Writer::create(&daemon.place("in.wav"), spec).unwrap();
+        let mut writer = Writer::create(&daemon.place("in.wav"), true, spec, None).unwrap();
         writer.write(&planes, frames).unwrap();
         writer.finish().unwrap();
-        let job = Job {
-            input: daemon.place("in.wav"),
-            output: daemon.place("out.wav"),
-            filter: Some(daemon.place("taps.filter")),
-            equaliser: None,
-            block_frames: Some(BLOCK),
-            backend: None,
-            precision: Some(gpu_upsampler::config::Precision::F64),
-            encoding: Encoding::Integer(written),
-        };
-        render(&job, || unreachable!("all is given"), |_| ()).unwrap();
+        let mut source = Source::open(daemon.place("in.wav")).unwrap();
+        let filter = Filter::load(&daemon.place("taps.filter")).unwrap();
+        let mut engine = CpuEngine::new(&filter, 2, BLOCK, Precision::F64).unwrap();
+        let encoding = Encoding::Integer(written);
+        let target = Target { encoding, ..Target::new(daemon.place("out.wav")) };
+        render(&mut source, &mut engine, &target, |_| ControlFlow::Continue(())).unwrap();
         let mut expected = vec![vec![0.0; frames * RATIO]; 2];
-        Reader::open(&job.output).unwrap().read(&mut expected, frames * RATIO).unwrap();
+        Reader::open(&target.file).unwrap().read(&mut expected, frames * RATIO).unwrap();
         let played = samples(output, &played);
         for channel in 0..2 {
             assert!(

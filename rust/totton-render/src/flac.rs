@@ -3,16 +3,16 @@
 //! The decoder is the crate `symphonia-bundle-flac`. The file's own checksum
 //! (MD5 of the samples) is compared at its end.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use symphonia_bundle_flac::{FlacDecoder, FlacReader};
 use symphonia_core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia_core::errors::Error as Fault;
 use symphonia_core::formats::FormatReader;
-use symphonia_core::io::MediaSourceStream;
+use symphonia_core::io::{MediaSourceStream, ReadOnlySource};
 
 use crate::error::Error;
+use crate::input::Input;
 
 /// How a FLAC file begins.
 pub const MAGIC: [u8; 4] = *b"fLaC";
@@ -37,15 +37,19 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, or is no FLAC file.
     pub fn open(file: &Path) -> Result<Self, Error> {
-        let handle =
-            File::open(file).map_err(|source| Error::File { file: file.to_owned(), source })?;
-        let stream = MediaSourceStream::new(Box::new(handle), Default::default());
+        Self::new(Input::open(file)?)
+    }
+
+    pub(crate) fn new(input: Input) -> Result<Self, Error> {
+        let file = &input.file.clone();
+        let bytes = Box::new(ReadOnlySource::new(input.bytes()));
+        let stream = MediaSourceStream::new(bytes, Default::default());
         let at_fault = |fault| fault_of(file, fault);
         let packets = FlacReader::try_new(stream, Default::default()).map_err(at_fault)?;
         let track = packets.tracks().first();
         let frames = track.and_then(|track| track.num_frames);
         let parameters = track.and_then(|track| track.codec_params.as_ref()?.audio());
-        let nothing = || wrong(file, "it states no sound".to_owned());
+        let nothing = || Error::sound(file, "it states no sound");
         let parameters = parameters.ok_or_else(nothing)?;
         let options = AudioDecoderOptions::default().verify(true);
         let decoder = FlacDecoder::try_new(parameters, &options).map_err(at_fault)?;
@@ -118,8 +122,7 @@ impl Reader {
         };
         let block = self.decoder.decode(&packet).map_err(at_fault)?;
         if block.num_planes() != self.channels || block.spec().rate() != self.rate {
-            let reason = "its channels or its rate change within it".to_owned();
-            return Err(wrong(&self.file, reason));
+            return Err(Error::sound(&self.file, "its channels or its rate change within it"));
         }
         block.copy_to_vecs_planar(&mut self.decoded);
         self.given = 0;
@@ -130,23 +133,19 @@ impl Reader {
         // Frames that lie in the planes of this very call still count as left.
         if self.decoder.finalize().verify_ok == Some(false) {
             let reason = "it is damaged or cut short: its checksum does not fit its sound";
-            return Err(wrong(&self.file, reason.to_owned()));
+            return Err(Error::sound(&self.file, reason));
         }
         Ok(())
     }
 }
 
-fn wrong(file: &Path, reason: String) -> Error {
-    Error::SoundFile { file: file.to_owned(), reason }
-}
-
 fn fault_of(file: &Path, fault: Fault) -> Error {
     match fault {
         Fault::IoError(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::File { file: file.to_owned(), source }
+            Error::Read { file: file.to_owned(), source }
         }
-        Fault::IoError(_) => wrong(file, "it is cut short".to_owned()),
-        other => wrong(file, format!("it is no good FLAC file: {other}")),
+        Fault::IoError(_) => Error::sound(file, "it is cut short"),
+        other => Error::sound(file, format!("it is no good FLAC file: {other}")),
     }
 }
 

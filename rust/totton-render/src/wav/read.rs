@@ -1,15 +1,16 @@
 //! Reading a WAV file.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{EXTENSIBLE, FLOAT, PCM, SUBFORMAT, Spec};
-use crate::error::Error;
-use crate::sample::{Encoding, SampleFormat};
+use totton_dsp::sample::{Encoding, SampleFormat};
 
-/// The length of data that a program writes which cannot go back to its header.
-const UNKNOWN: u32 = u32::MAX;
+use super::{EXTENSIBLE, FLOAT, PCM, SUBFORMAT, Spec, UNKNOWN};
+use crate::error::Error;
+use crate::input::{Bytes, Input};
+
+const NO_WAV: &str = "it is neither WAV (RIFF, RF64 or BW64, then WAVE) nor FLAC; convert it \
+                      first, as with: ffmpeg -i FILE sound.wav";
 
 /// The longest `fmt ` or `ds64` chunk that is taken.
 const LONGEST_HEADER: u32 = 64 * 1024;
@@ -17,7 +18,7 @@ const LONGEST_HEADER: u32 = 64 * 1024;
 /// A WAV file being read, from its start to its end: it may be a pipe.
 pub struct Reader {
     file: PathBuf,
-    source: BufReader<File>,
+    source: BufReader<Bytes>,
     spec: Spec,
     /// Frames not yet read; `None` when that is known only at the end.
     left: Option<u64>,
@@ -30,16 +31,19 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, or is not a WAV file of the kinds in [`super`].
     pub fn open(file: &Path) -> Result<Self, Error> {
-        let of_file = |source| Error::File { file: file.to_owned(), source };
-        let handle = File::open(file).map_err(of_file)?;
-        let meta = handle.metadata().map_err(of_file)?;
-        let mut header = Header { file, source: BufReader::new(handle), at: 0 };
+        Self::new(Input::open(file)?)
+    }
+
+    pub(crate) fn new(input: Input) -> Result<Self, Error> {
+        let (file, length) = (input.file.clone(), input.length);
+        let mut header = Header { file: &file, source: BufReader::new(input.bytes()), at: 0 };
         let (spec, data) = header.read()?;
         // The data reaches to the end of the file: a pipe's is known only there.
-        let to_the_end = || meta.is_file().then(|| meta.len().saturating_sub(header.at));
+        let to_the_end = || length.map(|length| length.saturating_sub(header.at));
         let bytes = data.or_else(to_the_end);
         let left = bytes.map(|bytes| bytes / spec.frame_bytes() as u64);
-        Ok(Self { file: file.to_owned(), source: header.source, spec, left, bytes: vec![] })
+        let source = header.source;
+        Ok(Self { file, source, spec, left, bytes: vec![] })
     }
 
     /// What the samples are.
@@ -68,7 +72,7 @@ impl Reader {
         let found = (&mut self.source)
             .take(limit)
             .read_to_end(&mut self.bytes)
-            .map_err(|source| Error::File { file: self.file.clone(), source })?;
+            .map_err(|source| Error::Read { file: self.file.clone(), source })?;
         let frames = found / frame_bytes;
         if let Some(left) = &mut self.left {
             if frames < wanted {
@@ -76,7 +80,7 @@ impl Reader {
                     "it is shorter than its header says: {} frames are missing",
                     *left - frames as u64
                 );
-                return Err(Error::SoundFile { file: self.file.clone(), reason });
+                return Err(Error::sound(&self.file, reason));
             }
             *left -= frames as u64;
         }
@@ -88,20 +92,20 @@ impl Reader {
 /// The chunks before the samples.
 struct Header<'a> {
     file: &'a Path,
-    source: BufReader<File>,
+    source: BufReader<Bytes>,
     /// Bytes behind.
     at: u64,
 }
 
 impl Header<'_> {
     fn wrong(&self, reason: &str) -> Error {
-        Error::SoundFile { file: self.file.to_owned(), reason: reason.to_owned() }
+        Error::sound(self.file, reason)
     }
 
     fn early(&self, error: io::Error) -> Error {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.wrong("it ends within its header"),
-            _ => Error::File { file: self.file.to_owned(), source: error },
+            _ => Error::Read { file: self.file.to_owned(), source: error },
         }
     }
 
@@ -121,18 +125,20 @@ impl Header<'_> {
     /// What the samples are, and the bytes of the data if they are stated; the
     /// source then stands at the first sample.
     fn read(&mut self) -> Result<(Spec, Option<u64>), Error> {
-        let mut head = [0; 12];
-        self.take(&mut head)?;
-        let is_long = match (&head[..4], &head[8..]) {
-            (b"RIFF", b"WAVE") => false,
-            (b"RF64" | b"BW64", b"WAVE") => true,
-            _ => {
-                return Err(self.wrong(
-                    "it is no WAV file: RIFF, RF64 or BW64, then WAVE, \
-                     is not how it begins",
-                ));
-            }
+        let (mut form, mut rest) = ([0; 4], [0; 8]);
+        if self.source.fill_buf().is_ok_and(<[u8]>::is_empty) {
+            return Err(self.wrong("it is empty"));
+        }
+        self.take(&mut form)?;
+        let is_long = match &form {
+            b"RIFF" => false,
+            b"RF64" | b"BW64" => true,
+            _ => return Err(self.wrong(NO_WAV)),
         };
+        self.take(&mut rest)?;
+        if &rest[4..] != b"WAVE" {
+            return Err(self.wrong(NO_WAV));
+        }
         let (mut spec, mut long_data) = (None, None);
         loop {
             let mut chunk = [0; 8];

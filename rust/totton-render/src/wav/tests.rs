@@ -1,8 +1,10 @@
 use std::io::Write;
 use std::path::Path;
 
+use totton_dsp::sample::SampleFormat;
+
 use super::*;
-use crate::sample::SampleFormat;
+use crate::output::Output;
 
 const ALL: [Encoding; 5] = [
     Encoding::Integer(SampleFormat::S16),
@@ -20,7 +22,8 @@ fn sound(frames: usize) -> Vec<Vec<f64>> {
 
 fn write(file: &Path, encoding: Encoding, limit: u64, frames: usize) {
     let spec = Spec { rate: 705_600, channels: 2, encoding };
-    let mut writer = Writer::with_limit(file, spec, limit).unwrap();
+    let mut writer =
+        Writer::with_limit(Output::create(file, true).unwrap(), spec, None, limit).unwrap();
     assert_eq!(writer.write(&sound(frames), frames).unwrap(), 0);
     writer.finish().unwrap();
 }
@@ -85,7 +88,9 @@ fn what_is_no_wav_file_is_refused_with_its_name() {
             Ok(_) => panic!("it was taken"),
         }
     };
-    assert!(refusal(b"OggS and so on").contains("sound.wav cannot be used: it is no WAV file"));
+    assert!(refusal(b"OggS and so on").contains("sound.wav cannot be used: it is neither WAV"));
+    assert!(refusal(b"Ogg").contains("ends within its header"));
+    assert!(refusal(b"").contains("it is empty"));
     assert!(refusal(b"RIFF\0\0\0\0WAVEfmt ").contains("ends within its header"));
     write(&file, Encoding::F32, u64::from(u32::MAX), 10);
     let mut whole = std::fs::read(&file).unwrap();
@@ -223,7 +228,7 @@ fn what_cannot_be_read_is_refused_with_the_reason() {
     let mut frames = format(PCM, 16, &[]);
     frames[8 + 12] = 3;
     let cases: [Case; 7] = [
-        ("no WAV file", b"RIFX", std::slice::from_ref(&data)),
+        ("neither WAV", b"RIFX", std::slice::from_ref(&data)),
         ("no fmt chunk before its data", b"RIFF", std::slice::from_ref(&data)),
         ("kind 1 with 8 bits", b"RIFF", &[format(PCM, 8, &[]), data.clone()]),
         ("kind 2 with 16 bits", b"RIFF", &[format(2, 16, &[]), data.clone()]),
@@ -259,9 +264,51 @@ fn an_unfinished_file_leaves_what_was_there() {
     let file = folder.path().join("sound.wav");
     std::fs::write(&file, "before").unwrap();
     let spec = Spec { rate: 44_100, channels: 2, encoding: Encoding::F32 };
-    let mut writer = Writer::create(&file, spec).unwrap();
+    let mut writer = Writer::create(&file, true, spec, None).unwrap();
     writer.write(&sound(10), 10).unwrap();
     drop(writer);
     assert_eq!(std::fs::read(&file).unwrap(), b"before");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pipe_is_told_the_length_when_it_is_known() {
+    for (frames, limit, stated) in
+        [(Some(40), 1 << 20, Some(40)), (Some(40), 100, Some(40)), (None, 1 << 20, None)]
+    {
+        let (reader, pipe) = std::io::pipe().unwrap();
+        let out = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));
+        let spec = Spec { rate: 88_200, channels: 2, encoding: Encoding::F64 };
+        let output = Output::create(Path::new(&out), false).unwrap();
+        let mut writer = Writer::with_limit(output, spec, frames, limit).unwrap();
+        writer.write(&sound(40), 40).unwrap();
+        writer.finish().unwrap();
+        drop(pipe);
+        let file = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+        let mut reader = Reader::open(Path::new(&file)).unwrap();
+        assert_eq!(reader.frames_left(), stated);
+        let mut planes = vec![vec![0.0; 64]; 2];
+        let found = reader.read(&mut planes, stated.map_or(64, |frames| frames as usize));
+        assert_eq!(found.unwrap(), 40);
+        assert_eq!(planes[0][..40], sound(40)[0]);
+    }
+}
+
+#[test]
+fn a_pipe_that_was_promised_more_is_an_error() {
+    let spec = Spec { rate: 88_200, channels: 2, encoding: Encoding::F64 };
+    let mut writer = Writer::create(Path::new("/dev/null"), false, spec, Some(41)).unwrap();
+    writer.write(&sound(40), 40).unwrap();
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.contains("/dev/null") && error.contains("656 bytes were promised"), "{error}");
+}
+
+#[test]
+fn a_new_file_has_the_permissions_of_any_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |file: &Path| std::os::unix::fs::MetadataExt::mode(&file.metadata().unwrap());
+    let (file, other) = (folder.path().join("sound.wav"), folder.path().join("other"));
+    write(&file, Encoding::F32, 1 << 20, 10);
+    std::fs::write(&other, "").unwrap();
+    assert_eq!(mode(&file), mode(&other));
 }

@@ -1,35 +1,29 @@
-//! The file that is rendered: WAV or FLAC, told by how it begins.
+//! The sound that is rendered: WAV or FLAC, told by how it begins.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use crate::error::Error;
+use crate::input::Input;
 use crate::{flac, wav};
 
-/// A sound file being read.
+/// A sound file being read, from its start to its end.
 pub enum Source {
     Wav(wav::Reader),
     Flac(Box<flac::Reader>),
 }
 
 impl Source {
-    /// Opens a file.
+    /// Opens a file; it may be a pipe, and `-` is standard input.
     ///
     /// # Errors
     /// When it cannot be read, or is of no kind that is known.
-    pub fn open(file: &Path) -> Result<Self, Error> {
-        let of_file = |source| Error::File { file: file.to_owned(), source };
-        // What comes through a pipe can be looked at once only: it is WAV.
-        if std::fs::metadata(file).map_err(of_file)?.is_file() {
-            let mut start = Vec::new();
-            let handle = File::open(file).map_err(of_file)?;
-            handle.take(4).read_to_end(&mut start).map_err(of_file)?;
-            if start == flac::MAGIC {
-                return Ok(Self::Flac(Box::new(flac::Reader::open(file)?)));
-            }
-        }
-        Ok(Self::Wav(wav::Reader::open(file)?))
+    pub fn open(file: impl AsRef<Path>) -> Result<Self, Error> {
+        let input = Input::open(file.as_ref())?;
+        Ok(if input.begins_with(flac::MAGIC) {
+            Self::Flac(Box::new(flac::Reader::new(input)?))
+        } else {
+            Self::Wav(wav::Reader::new(input)?)
+        })
     }
 
     /// Frames per second (Hz).

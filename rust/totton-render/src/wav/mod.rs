@@ -3,7 +3,8 @@
 //! - [`read`]: RIFF, RF64 and BW64, plain and extensible headers, chunks in any
 //!   order, and data whose length nobody knew when the header was written
 //! - [`write`]: extensible headers; RF64 where 4 GiB do not suffice (an hour of
-//!   stereo at 705.6 kHz has 20 GB)
+//!   stereo at 705.6 kHz has 20 GB); into a pipe, with a length that nobody knows where
+//!   the input's is not known
 //!
 //! The layout of the header is Microsoft's "Multiple channel audio data and WAVE
 //! files"; the long forms are EBU Tech 3306 (RF64) and ITU-R BS.2088 (BW64).
@@ -14,7 +15,7 @@ pub mod write;
 pub use read::Reader;
 pub use write::Writer;
 
-use crate::sample::Encoding;
+use totton_dsp::sample::Encoding;
 
 /// What the samples of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,9 @@ impl Spec {
         self.channels * self.encoding.bytes()
     }
 }
+
+/// The length of data that a program writes which cannot go back to its header.
+const UNKNOWN: u32 = u32::MAX;
 
 const PCM: u16 = 1;
 const FLOAT: u16 = 3;

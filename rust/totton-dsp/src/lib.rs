@@ -1,19 +1,4 @@
-//! Long FIR upsampling: filters and convolution, pure signal mathematics.
-//!
-//! There is no ALSA, no thread and no socket here. A program loads or designs a
-//! [`Filter`], builds a [`CpuEngine`] from it, and hands it blocks of input:
-//!
-//! ```
-//! use totton_dsp::{CpuEngine, DesignSpec, Engine, Precision, design};
-//!
-//! let filter = design(&DesignSpec { taps: 4096, ..DesignSpec::default() }, &mut |_, _| {})?;
-//! let mut engine = CpuEngine::new(&filter, 2, 256, Precision::F64)?;
-//! let (left, right) = (vec![0.5; 256], vec![-0.5; 256]);
-//! let mut out = vec![vec![0.0; 256 * engine.ratio()]; 2];
-//! let [out_left, out_right] = &mut out[..] else { unreachable!() };
-//! engine.process(&[&left, &right], &mut [out_left, out_right]);
-//! # Ok::<(), totton_dsp::Error>(())
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Conventions
 //!

@@ -1,9 +1,4 @@
-//! Shows the page without a device:
-//!
-//! ```text
-//! cargo run --example daemon-double -- /tmp/double 8080 &
-//! cargo run -- --config /tmp/double/web.toml
-//! ```
+//! The audio daemon of a page without a device; `rust/totton-audio-web/try` starts both.
 //!
 //! The double writes settings for the service into the folder, and then acts as
 //! the audio daemon until it is ended. A line on its standard input sets the

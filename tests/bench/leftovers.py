@@ -8,7 +8,7 @@ from eventually import eventually
 ORIGIN = "http://totton-audio.local"
 BACKUP = f"{ORIGIN}/api/v1/backup"
 FILES = """
-cd /opt/totton_audio/data && ls -d password.json browsers.json filters/*
+cd /opt/totton_audio/data && ls -d filters/*
 ls -d /etc/totton-audio/upsampler.d/* /etc/systemd/system/* /run/systemd/system/*
 systemctl list-units --failed --plain --no-legend | cut -d' ' -f1
 true"""

@@ -37,8 +37,12 @@ version {version}
 linux /totton/{slot}/Image
 options root=PARTLABEL={label} ro
 """
-# chattr, which Debian's minimal system has not: FS_IOC_SETFLAGS of <linux/fs.h> with FS_IMMUTABLE_FL or without.
-CHATTR = "perl -e '$f = shift; for (@ARGV) { open(F, $_) && ioctl(F, 0x40086602, pack(q(L), $f)) || die qq($_: $!) }'"
+# chattr +i (16) or -i (0), which Debian's minimal system has not: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of
+# <linux/fs.h>, FS_IMMUTABLE_FL. The other flags stay: ext4 does not let all of them go.
+CHATTR = (
+    "perl -e '$f = shift; for (@ARGV) { $n = pack(q(L), 0); open(F, $_) && ioctl(F, 0x80086601, $n)"
+    " && ioctl(F, 0x40086602, pack(q(L), unpack(q(L), $n) & ~16 | $f)) || die qq($_: $!) }'"
+)
 LSATTR = "perl -e '$n = pack(q(L), 0); open(F, shift) && ioctl(F, 0x80086601, $n) || die $!; print unpack(q(L), $n)'"
 
 

@@ -292,7 +292,7 @@ def test_system_tells_services_boot_log_and_gives_files(page):
         })).then(done);
         """
     )
-    assert [status for status, _ in sizes] == [200, 200, 200] and min(size for _, size in sizes) > 500, sizes
+    assert [status for status, _ in sizes] == [200, 200, 200] and min(size for _, size in sizes) > 300, sizes
 
 
 def test_update_is_offered_or_says_why_it_is_not_possible_here(page, device):

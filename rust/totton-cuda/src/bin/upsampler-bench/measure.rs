@@ -70,14 +70,38 @@ pub fn filter(taps: usize, ratio: u32, rate: u32) -> Filter {
     Filter::new(rate, ratio, Phase::Unknown, origin, taps).expect("a rate of 8 to 768 kHz")
 }
 
+/// The time of a block of plain overlap-save: the median; none where it is not asked for.
+fn baseline(
+    job: &Job,
+    input: &[Vec<f64>],
+    output: &mut [Vec<f64>],
+) -> Result<Option<Duration>, Error> {
+    if job.baseline == 0 {
+        return Ok(None);
+    }
+    let device = CudaDevice::open(job.device, job.precision)?;
+    let mut baseline = Baseline::new(device, job.filter, CHANNELS, job.block, job.precision)?;
+    let warm_up = job.baseline.div_ceil(10);
+    let mut times = vec![];
+    for number in 0..job.baseline + warm_up {
+        let started = Instant::now();
+        baseline.process(input, output, LIMIT)?;
+        if number >= warm_up {
+            times.push(started.elapsed());
+        }
+    }
+    times.sort();
+    Ok(times.get(times.len() / 2).copied())
+}
+
 /// Measures one line.
 pub fn measure(job: &Job) -> Result<Measurement, Error> {
     let Job { filter, block, precision, count, warm_up, .. } = *job;
     let input = vec![noise(block); CHANNELS];
     let mut output = vec![vec![0.0; block * filter.ratio()]; CHANNELS];
 
-    let open = || CudaDevice::open(job.device, precision);
-    let mut convolver = Convolver::new(open()?, filter, CHANNELS, block, precision)?;
+    let device = CudaDevice::open(job.device, precision)?;
+    let mut convolver = Convolver::new(device, filter, CHANNELS, block, precision)?;
     let mut times = Vec::with_capacity(count);
     let mut on_device = Vec::with_capacity(count);
     for number in 0..warm_up + count {
@@ -108,19 +132,7 @@ pub fn measure(job: &Job) -> Result<Measurement, Error> {
     let operations = 16.0 * values + 5.0 * length * length.log2() * transforms;
     drop(convolver);
 
-    let mut plain = vec![];
-    if job.baseline > 0 {
-        let mut baseline = Baseline::new(open()?, filter, CHANNELS, block, precision)?;
-        for number in 0..job.baseline + job.baseline.div_ceil(10) {
-            let started = Instant::now();
-            baseline.process(&input, &mut output, LIMIT)?;
-            if number >= job.baseline.div_ceil(10) {
-                plain.push(started.elapsed());
-            }
-        }
-        plain.sort();
-    }
-    let baseline = plain.get(plain.len() / 2).copied();
+    let baseline = baseline(job, &input, &mut output)?;
     Ok(Measurement {
         times,
         on_device: on_device[count / 2],

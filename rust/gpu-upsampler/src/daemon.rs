@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, Receiver, Sender};
 
-use totton_protocol::settings::Stored;
+use totton_protocol::settings::{Foreign, Stored};
+use totton_protocol::text::bounded;
 use totton_protocol::{FaultKind, Settings, Sound};
 
 use crate::audio::flow::Flow;
@@ -41,7 +42,7 @@ pub struct Places {
 pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, Error> {
     let base = Config::load(config_file)?;
     let mut faults = vec![];
-    let (mut settings, stored) = stored_settings(&base, &mut faults);
+    let (mut settings, stored, foreign) = stored_settings(&base, &mut faults);
     let (config, filters) = usable(&base, &mut settings, &mut faults)?;
     let notifier = Notifier::from_environment().map_err(|source| Error::File {
         file: std::env::var_os("NOTIFY_SOCKET").unwrap_or_default().into(),
@@ -52,7 +53,7 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
         base,
         config,
         filters,
-        settings: Arc::new(Store::new(settings, stored)),
+        settings: Arc::new(Store::with_foreign(settings, stored, foreign)),
         faults,
         devices,
         build_engine: Box::new(backend::build),
@@ -61,26 +62,43 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
     })
 }
 
-/// The settings on the disk, or the configuration's; whether the disk holds them as they are.
-pub fn stored_settings(config: &Config, faults: &mut Vec<(FaultKind, String)>) -> (Settings, bool) {
+/// The settings on the disk, or the configuration's; whether the disk holds them as they are; and
+/// what of the file is another version's. Where there was a file that cannot be used, the sound is
+/// muted: it may have been lower.
+fn stored_settings(
+    config: &Config,
+    faults: &mut Vec<(FaultKind, String)>,
+) -> (Settings, bool, Foreign) {
     let file = &config.settings.file;
+    let configured = |muted: bool| {
+        let output = &config.output;
+        let mute = output.mute || muted;
+        let sound = Sound { gain_db: output.gain_db, mute, ..Sound::default() };
+        Settings { sound, ..Settings::default() }
+    };
     match file::read(&mut RealDisk, file) {
-        Ok(Some(Stored { settings, left_out })) => {
-            let whole = left_out.is_empty();
-            if !whole {
+        Ok(Some(Stored { settings, left_out, foreign, kept })) => {
+            if !left_out.is_empty() {
                 let (file, aside) = (file.display(), file.with_extension("bad"));
                 let message =
                     format!("of {file}, kept as {}: {}", aside.display(), left_out.join("; "));
                 faults.push((FaultKind::SettingsUnreadable, message));
             }
-            return (settings, whole);
+            let names = foreign.names();
+            if !names.is_empty() {
+                let names = bounded(&names.join(", "));
+                log::info!("{}: kept for another version: {names}", file.display());
+            }
+            (settings, kept, foreign)
         }
-        Ok(None) => {}
-        Err(error) => faults.push((FaultKind::SettingsUnreadable, error.to_string())),
+        Ok(None) => (configured(false), true, Foreign::default()),
+        Err(error) => {
+            faults.push((FaultKind::SettingsUnreadable, error.to_string()));
+            // Written at once where the file was moved aside: the next start is as quiet.
+            let stored = !matches!(error, FileError::Content { .. });
+            (configured(true), stored, Foreign::default())
+        }
     }
-    let sound =
-        Sound { gain_db: config.output.gain_db, mute: config.output.mute, ..Sound::default() };
-    (Settings { sound, ..Settings::default() }, true)
 }
 
 /// What `settings` choose over `base`. What cannot be used is told in `faults`, and what the

@@ -41,7 +41,7 @@ pub enum FaultKind {
     /// The configuration cannot be used.
     ConfigurationRefused,
     /// The settings' file, or a part of it, is not accepted; what the configuration says is in force
-    /// instead of that part.
+    /// instead of that part, and the sound is muted where that may be louder.
     SettingsUnreadable,
     /// The settings cannot be written: what was set is lost at the next start.
     SettingsNotStored,

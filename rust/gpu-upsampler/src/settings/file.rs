@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use totton_protocol::Settings;
-use totton_protocol::settings::{Stored, from_stored};
+use totton_protocol::settings::{Foreign, Stored, from_stored};
 
 use super::disk::Disk;
 
@@ -18,7 +18,7 @@ use super::disk::Disk;
 pub enum FileError {
     #[error("cannot read the settings {}: {source}", file.display())]
     Read { file: PathBuf, source: io::Error },
-    #[error("the settings {} are not used, the defaults are: {reason}", file.display())]
+    #[error("the settings {} are not used, the defaults are, muted: {reason}", file.display())]
     Content { file: PathBuf, reason: String },
     #[error("cannot write the settings {}: {source}", file.display())]
     Write { file: PathBuf, source: io::Error },
@@ -63,14 +63,22 @@ pub fn read(disk: &mut dyn Disk, file: &Path) -> Result<Option<Stored>, FileErro
     }
 }
 
-/// Replaces the settings.
+/// Replaces the settings; `foreign` is what another version has written into the file.
 ///
 /// # Errors
 /// When the disk refuses; the file is then the old one or, where only the last step failed, the
 /// new one.
-pub fn write(disk: &mut dyn Disk, file: &Path, settings: &Settings) -> Result<(), FileError> {
+pub fn write(
+    disk: &mut dyn Disk,
+    file: &Path,
+    settings: &Settings,
+    foreign: &Foreign,
+) -> Result<(), FileError> {
     let failed = |source| FileError::Write { file: file.to_owned(), source };
-    let bytes = serde_json::to_vec_pretty(settings).map_err(|error| failed(error.into()))?;
+    let bytes = foreign
+        .with(settings)
+        .and_then(|value| serde_json::to_vec_pretty(&value))
+        .map_err(|error| failed(error.into()))?;
     let new = file.with_extension("new");
     let mut replace = || {
         disk.write(&new, &bytes)?;

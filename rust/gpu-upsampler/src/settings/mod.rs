@@ -14,12 +14,15 @@ mod power_cuts;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use totton_protocol::settings::Foreign;
 use totton_protocol::{Settings, SettingsState};
 
 /// The settings in force, shared by whoever reads, changes and writes them.
 pub struct Store {
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// What another version has written beside them.
+    foreign: Foreign,
 }
 
 struct Inner {
@@ -33,9 +36,19 @@ struct Inner {
 impl Store {
     /// A store of `settings`; `stored` says whether the disk holds them already.
     pub fn new(settings: Settings, stored: bool) -> Self {
+        Self::with_foreign(settings, stored, Foreign::default())
+    }
+
+    /// As [`Store::new`], with what another version has written beside the settings.
+    pub fn with_foreign(settings: Settings, stored: bool, foreign: Foreign) -> Self {
         let revision = 1;
         let inner = Inner { settings, revision, stored: if stored { 1 } else { 0 }, ended: false };
-        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), foreign }
+    }
+
+    /// What another version has written beside the settings.
+    pub fn foreign(&self) -> &Foreign {
+        &self.foreign
     }
 
     /// A thread that died while it held the lock left the settings whole: each change is one

@@ -66,7 +66,7 @@ fn run(
         ended = ended || store.ended_within(GATHER);
         // What has come meanwhile is written, too.
         let Some((settings, revision)) = store.unstored(Duration::ZERO) else { continue };
-        let outcome = file::write(disk, file, &settings);
+        let outcome = file::write(disk, file, &settings, store.foreign());
         let done = outcome.is_ok();
         if done {
             store.note_stored(revision);

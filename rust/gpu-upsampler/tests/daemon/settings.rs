@@ -142,18 +142,64 @@ fn settings_outlive_a_restart_and_the_disk_is_not_worn() {
     assert_eq!((sound.gain_db, sound.mute), (-9.9, true));
 }
 
+/// They may have been lower than the defaults: the sound is muted, at the next start as well.
 #[test]
-fn damaged_settings_are_kept_aside_and_the_defaults_play() {
+fn damaged_settings_are_kept_aside_and_the_defaults_are_muted_until_the_listener_has_them() {
     let setup = Setup {
         before: |folder| fs::write(folder.path().join("settings.json"), "{\"version\":").unwrap(),
         ..Setup::default()
     };
-    let daemon = Running::start(Machine::new(), setup);
+    let mut daemon = Running::start(Machine::new(), setup);
     let status = daemon.until_state(State::Streaming);
-    assert_eq!(status.sound, Sound::default());
+    let muted = Sound { mute: true, ..Sound::default() };
+    assert_eq!(status.sound, muted);
     let fault = status.faults.iter().find(|f| f.kind == FaultKind::SettingsUnreadable).unwrap();
-    assert!(fault.message.contains("settings.json"), "{fault:?}");
+    for part in ["settings.json", "the defaults are, muted"] {
+        assert!(fault.message.contains(part), "{fault:?}");
+    }
     assert!(daemon.place("settings.bad").exists());
+    daemon.until_status("it is stored", |status| status.settings.stored);
+    daemon.terminate();
+    daemon.start_again();
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!((status.sound, status.faults.len()), (muted, 0));
+}
+
+/// What each fall-back to the slot before an update meets.
+#[test]
+fn settings_of_a_newer_version_keep_the_volume_and_come_back_unharmed() {
+    let newer = || {
+        json!({
+            "version": 1, "scenes": ["day", "night"],
+            "sound": {"gain_db": -45.0, "loudness": {"on": true}},
+        })
+    };
+    let setup = Setup {
+        before: |folder| {
+            let newer = json!({
+                "version": 1, "scenes": ["day", "night"],
+                "sound": {"gain_db": -45.0, "loudness": {"on": true}},
+            });
+            fs::write(folder.path().join("settings.json"), newer.to_string()).unwrap();
+        },
+        ..Setup::default()
+    };
+    let mut daemon = Running::start(Machine::new(), setup);
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!((status.sound.gain_db, status.sound.mute), (-45.0, false));
+    assert_eq!((status.faults.len(), status.settings.stored), (0, true));
+    let file = daemon.place("settings.json");
+    assert_eq!(fs::read_to_string(&file).unwrap(), newer().to_string(), "it is not touched");
+
+    daemon.client.call(Command::SetGain { gain_db: -40.0 }).unwrap();
+    daemon.until_status("it is stored", |status| status.settings.stored);
+    let written: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(written["scenes"], newer()["scenes"]);
+    assert_eq!(written["sound"]["loudness"], newer()["sound"]["loudness"]);
+    assert_eq!(written["sound"]["gain_db"], -40.0);
+    daemon.terminate();
+    daemon.start_again();
+    assert_eq!(daemon.until_state(State::Streaming).sound.gain_db, -40.0);
 }
 
 #[test]
@@ -167,7 +213,7 @@ fn a_disk_that_takes_no_settings_is_a_fault_until_it_does() {
     };
     let daemon = Running::start(Machine::new(), setup);
     daemon.until_state(State::Streaming);
-    daemon.client.call(Command::SetMute { mute: true }).unwrap();
+    daemon.client.call(Command::SetGain { gain_db: -1.0 }).unwrap();
     let fault = |status: &totton_protocol::Status| {
         status.faults.iter().find(|f| f.kind == FaultKind::SettingsNotStored).cloned()
     };

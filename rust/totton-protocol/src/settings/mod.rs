@@ -8,8 +8,10 @@
 //! - [`merge`]: changes, as JSON merge patches
 //! - [`command`]: single settings of a command
 //! - [`stored`]: settings from the disk, as far as they can be used
+//! - [`foreign`]: what on the disk is another version's
 
 mod command;
+mod foreign;
 mod merge;
 mod range;
 mod raw;
@@ -24,6 +26,7 @@ use crate::text::{EqualiserText, Name, bounded};
 use range::{refuse, within};
 
 pub(crate) use command::{out_of_range, read_gain, read_text};
+pub use foreign::Foreign;
 pub use merge::merge;
 pub use range::{
     BALANCE, CROSSFEED_CUT_HZ, CROSSFEED_DB, GAIN_DB, HEADROOM_DB, OutOfRange, THRESHOLD_DB,

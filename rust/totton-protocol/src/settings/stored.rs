@@ -1,9 +1,10 @@
 //! Settings from the disk. They are as little trusted as a page's, and an older daemon may have
 //! taken what this one does not: one choice that cannot be used must not cost the others.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Equaliser, Refused, Settings, raw};
+use super::foreign::Foreign;
+use super::{Equaliser, GAIN_DB, Refused, SETTINGS_VERSION, Settings, Sound, raw};
 use crate::text::{EqualiserText, Name, bounded};
 
 /// What could be used of stored settings.
@@ -12,37 +13,83 @@ pub struct Stored {
     pub settings: Settings,
     /// What was left out or altered, and why: a sentence for each.
     pub left_out: Vec<String>,
+    /// What is another version's, to be written again with the settings.
+    pub foreign: Foreign,
+    /// Whether the file may stay as it is until a setting is changed.
+    pub kept: bool,
 }
 
-/// Reads settings from the disk. A DAC, a filter or an equaliser that is not accepted is left out;
-/// volume and mute stay. What is played is never louder for it: an equaliser may lower the sound,
-/// so that without one that is left out the sound is muted.
+const MUTED: &str = "the sound is muted, it may be louder without";
+
+/// A sound setting that cannot be used.
+struct Unusable {
+    name: String,
+    found: Value,
+    reason: String,
+}
+
+/// Reads settings from the disk. What is unknown, as a newer version's settings are, is carried
+/// along. A DAC, a filter or an equaliser that is not accepted is left out; so is a sound setting
+/// whose value cannot be used. What is played is never louder for it: an equaliser may lower the
+/// sound, and so may any sound setting, so that without one that is left out the sound is muted;
+/// a volume that cannot be used is the lowest.
 ///
 /// # Errors
-/// When the rest is no settings, or has a value outside its range.
+/// When the file is no JSON object.
 pub fn from_stored(bytes: &[u8]) -> Result<Stored, Refused> {
-    let mut value: Value = serde_json::from_slice(bytes)?;
+    let mut file: Map<String, Value> = serde_json::from_slice(bytes)?;
+    let mut foreign = Foreign::out_of(&mut file);
     let mut left_out = vec![];
-    let mut take = |key: &str| {
-        let found = value.as_object_mut().and_then(|object| object.remove(key));
-        found.filter(|found| !found.is_null())
-    };
-    let (dac, filter, equaliser) = (take("dac"), take("filter"), take("equaliser"));
-    let mut settings = serde_json::from_value::<raw::Settings>(value)?.checked()?;
+    let mut settings = Settings::default();
 
-    settings.dac = dac.and_then(|found| {
+    let version = file.remove("version");
+    if version != Some(SETTINGS_VERSION.into()) {
+        let found = version.map_or("not there".to_owned(), |found| bounded(&found.to_string()));
+        left_out.push(format!("version is {found}, known is {SETTINGS_VERSION}; {MUTED}"));
+        settings.sound.mute = true;
+    }
+    match file.remove("sound") {
+        None => {}
+        Some(Value::Object(sound)) => {
+            let (read, refused) = sound_of(sound);
+            let mute = settings.sound.mute || !refused.is_empty();
+            settings.sound = Sound { mute: read.mute || mute, ..read };
+            let now = serde_json::to_value(settings.sound)?;
+            if !refused.is_empty() && !read.mute && refused.iter().all(|one| one.name != "mute") {
+                foreign.replaced("mute".to_owned(), false.into(), true.into());
+            }
+            for Unusable { name, found, reason } in refused {
+                left_out.push(format!("{reason}; {MUTED}"));
+                let instead = now.get(&name).cloned().unwrap_or_default();
+                foreign.replaced(name, found, instead);
+            }
+        }
+        Some(other) => {
+            let found = bounded(&other.to_string());
+            left_out.push(format!("sound is {found}; accepted: an object; {MUTED}"));
+            settings.sound = Sound { gain_db: *GAIN_DB.start(), mute: true, ..Sound::default() };
+        }
+    }
+    if foreign.is_too_much() {
+        foreign = Foreign::default();
+        left_out.push("what another version has written is more than is carried along".to_owned());
+    }
+
+    let told = left_out.len();
+    let mut take = |key: &str| file.remove(key).filter(|found| !found.is_null());
+    settings.dac = take("dac").and_then(|found| {
         let read = text("dac", found).and_then(|text| raw::dac(&text).map_err(|e| e.to_string()));
         read.map_err(|reason| left_out.push(format!("{reason}; the configuration's DAC is used")))
             .ok()
     });
-    settings.filter = filter.and_then(|found| {
+    settings.filter = take("filter").and_then(|found| {
         let read = text("filter", found).and_then(|t| raw::filter(t).map_err(|e| e.to_string()));
         read.map_err(|reason| {
             left_out.push(format!("{reason}; the configuration's filter is used"))
         })
         .ok()
     });
-    match equaliser.map(read_equaliser) {
+    match take("equaliser").map(read_equaliser) {
         None => {}
         Some(Ok((equaliser, altered))) => {
             settings.equaliser = Some(equaliser);
@@ -50,10 +97,42 @@ pub fn from_stored(bytes: &[u8]) -> Result<Stored, Refused> {
         }
         Some(Err(reason)) => {
             settings.sound.mute = true;
-            left_out.push(format!("{reason}; the sound is muted, it may be louder without"));
+            left_out.push(format!("{reason}; {MUTED}"));
         }
     }
-    Ok(Stored { settings, left_out })
+    foreign.belongs_to(settings.equaliser.as_ref());
+    let kept = left_out.len() == told;
+    Ok(Stored { settings, left_out, foreign, kept })
+}
+
+/// The sound, each setting by itself; and those that cannot be used, by name and value, and why.
+fn sound_of(found: Map<String, Value>) -> (Sound, Vec<Unusable>) {
+    let check = |sound: Map<String, Value>| -> Result<Sound, String> {
+        let read: raw::Sound =
+            serde_json::from_value(sound.into()).map_err(|error| bounded(&error.to_string()))?;
+        read.checked().map_err(|error| error.to_string())
+    };
+    let mut good = Map::new();
+    let mut refused = vec![];
+    for (name, value) in found {
+        match check(Map::from_iter([(name.clone(), value.clone())])) {
+            Ok(_) => {
+                good.insert(name, value);
+            }
+            Err(reason) => {
+                let reason = match reason.starts_with("sound.") {
+                    true => reason,
+                    false => format!("sound.{name}: {reason}"),
+                };
+                refused.push(Unusable { name, found: value, reason });
+            }
+        }
+    }
+    if refused.iter().any(|one| one.name == "gain_db") {
+        good.insert("gain_db".to_owned(), (*GAIN_DB.start()).into());
+    }
+    // Each is within its range by itself, and none depends on another.
+    (check(good).unwrap_or_default(), refused)
 }
 
 fn text(key: &str, found: Value) -> Result<String, String> {
@@ -101,7 +180,10 @@ mod tests {
             ..Settings::default()
         };
         let found = stored(&serde_json::to_value(&settings).unwrap());
-        assert_eq!(found, Stored { settings, left_out: vec![] });
+        assert_eq!(
+            found,
+            Stored { settings, left_out: vec![], foreign: Foreign::default(), kept: true }
+        );
         assert_eq!(stored(&json!({"version": 1})).settings, Settings::default());
     }
 
@@ -147,21 +229,109 @@ mod tests {
         assert_eq!(found.left_out.len(), 1);
     }
 
+    /// What every fall-back to the older slot meets.
+    #[test]
+    fn what_a_newer_version_has_written_changes_no_volume_and_comes_back_unharmed() {
+        let file = json!({
+            "version": 1, "dac": "usb:20b1:30d2", "profiles": [{"a": 1}],
+            "sound": {
+                "gain_db": -45.0, "loudness": {"on": true},
+                "crossfeed": {"cut_hz": 700.0, "feed_db": 6.0, "delay_us": 300},
+            },
+            "equaliser": {"name": "e", "text": "Preamp: -6 dB\n", "target": "harman"},
+        });
+        let found = stored(&file);
+        assert_eq!(found.left_out, Vec::<String>::new());
+        assert_eq!((found.settings.sound.gain_db, found.settings.sound.mute), (-45.0, false));
+        assert_eq!(
+            found.foreign.names(),
+            ["equaliser.target", "profiles", "sound.crossfeed", "sound.loudness"]
+        );
+
+        // The listener goes on, and the newer version finds its own again.
+        let mut settings = found.settings.clone();
+        settings.sound.gain_db = -30.0;
+        let mut expected = serde_json::to_value(&settings).unwrap();
+        expected["profiles"] = file["profiles"].clone();
+        expected["sound"]["loudness"] = file["sound"]["loudness"].clone();
+        expected["sound"]["crossfeed"]["delay_us"] = 300.into();
+        expected["equaliser"]["target"] = "harman".into();
+        assert_eq!(found.foreign.with(&settings).unwrap(), expected);
+        assert_eq!(stored(&expected), Stored { settings: settings.clone(), ..found.clone() });
+
+        // What stood in a part goes with the part.
+        settings.sound.crossfeed = None;
+        expected["sound"]["crossfeed"] = Value::Null;
+        assert_eq!(found.foreign.with(&settings).unwrap(), expected);
+        settings.equaliser =
+            Some(Equaliser { name: "f".parse().unwrap(), text: "".parse().unwrap() });
+        let written = found.foreign.with(&settings).unwrap();
+        assert_eq!(written["equaliser"], json!({"name": "f", "text": ""}));
+    }
+
+    #[test]
+    fn a_sound_setting_that_cannot_be_used_mutes_and_stays_until_the_listener_takes_what_there_is()
+    {
+        for (key, bad, said) in [
+            ("gain_db", json!(3), "sound.gain_db is 3"),
+            ("gain_db", json!({"left": -40, "right": -45}), "sound.gain_db: invalid type"),
+            ("headroom", json!("adaptive"), "sound.headroom: unknown variant `adaptive`"),
+            ("mute", json!("by schedule"), "sound.mute: invalid type"),
+            ("balance", json!(-7), "sound.balance is -7"),
+            ("crossfeed", json!({"cut_hz": "wide"}), "sound.crossfeed: invalid type"),
+        ] {
+            let mut file = json!({
+                "version": 1, "sound": {"gain_db": -45.0, "mono": true, "balance": 0.25, "mute": false},
+            });
+            file["sound"][key] = bad.clone();
+            let found = stored(&file);
+            let sound = found.settings.sound;
+            assert!(sound.mute && sound.mono, "{key}: {sound:?}");
+            let volume = if key == "gain_db" { -120.0 } else { -45.0 };
+            assert_eq!(sound.gain_db, volume, "{key}");
+            let [reason] = found.left_out.as_slice() else { panic!("{found:?}") };
+            assert!(
+                reason.contains(said) && reason.ends_with("it may be louder without"),
+                "{reason}"
+            );
+
+            // Written for another reason, it is as it was.
+            let mut settings = found.settings.clone();
+            settings.dac = Some("auto".parse().unwrap());
+            let written = found.foreign.with(&settings).unwrap();
+            assert_eq!(written["sound"][key], bad);
+            if key != "mute" {
+                assert_eq!(written["sound"]["mute"], false, "{key}");
+            }
+            // Changed, or heard: what the listener has is written.
+            settings.sound.mute = false;
+            let written = found.foreign.with(&settings).unwrap();
+            assert_eq!(written, serde_json::to_value(&settings).unwrap());
+        }
+    }
+
+    #[test]
+    fn settings_of_another_version_are_read_as_far_as_they_go_and_muted() {
+        for file in [
+            json!({"version": 2, "sound": {"gain_db": -45.0}}),
+            json!({"sound": {"gain_db": -45.0}}),
+            json!({"version": "1", "sound": {"gain_db": -45.0}}),
+        ] {
+            let found = stored(&file);
+            assert_eq!((found.settings.sound.gain_db, found.settings.sound.mute), (-45.0, true));
+            assert!(found.left_out[0].starts_with("version is "), "{found:?}");
+        }
+        let found = stored(&json!({"version": 1, "sound": 5}));
+        assert_eq!((found.settings.sound.gain_db, found.settings.sound.mute), (-120.0, true));
+        // More than anybody's settings.
+        let found = stored(&json!({"version": 1, "notes": "x".repeat(70_000)}));
+        assert_eq!((found.foreign, found.left_out.len()), (Foreign::default(), 1));
+    }
+
     #[test]
     fn what_is_no_settings_is_refused() {
         let deep = "[".repeat(100_000);
-        for bad in [
-            "",
-            "{",
-            "[]",
-            "null",
-            "{}",
-            r#"{"version":2}"#,
-            r#"{"version":1,"loud":1}"#,
-            r#"{"version":1,"sound":{"gain_db":3}}"#,
-            r#"{"version":1,"sound":5}"#,
-            &deep,
-        ] {
+        for bad in ["", "{", "[]", "null", &deep] {
             assert!(from_stored(bad.as_bytes()).is_err(), "{bad:.40}");
         }
     }

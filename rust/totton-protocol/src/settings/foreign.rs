@@ -114,7 +114,8 @@ impl Foreign {
 
     /// `settings` as they go into the file: with what is another version's. A sound setting that
     /// cannot be used here stays as it was until it is changed, or the sound, which was muted for
-    /// it, is no longer: then the listener has taken what there is.
+    /// it, is no longer: then the listener has taken what there is. The mute itself is left out of
+    /// the file only as long as something in it mutes the next start again.
     ///
     /// # Errors
     /// Never in practice: settings are JSON.
@@ -123,12 +124,20 @@ impl Foreign {
         if let Some(sound) = value.get_mut("sound")
             && settings.sound.mute
         {
-            for one in &self.sound {
-                if let Some(now) = sound.get_mut(&one.name)
-                    && *now == one.instead
-                {
+            let (mute, others): (Vec<_>, Vec<_>) =
+                self.sound.iter().partition(|one| one.found.is_boolean() && one.name == "mute");
+            let mut put_back = |one: &Replaced| match sound.get_mut(&one.name) {
+                Some(now) if *now == one.instead => {
                     now.clone_from(&one.found);
+                    true
                 }
+                _ => false,
+            };
+            let still = others.into_iter().map(&mut put_back).fold(false, |any, one| any | one);
+            if still {
+                mute.into_iter().for_each(|one| {
+                    put_back(one);
+                });
             }
         }
         let mut unknown = self.unknown.clone();

@@ -132,7 +132,8 @@ fn sound_of(found: Map<String, Value>) -> (Sound, Vec<Unusable>) {
         good.insert("gain_db".to_owned(), (*GAIN_DB.start()).into());
     }
     // Each is within its range by itself, and none depends on another.
-    (check(good).unwrap_or_default(), refused)
+    let quiet = Sound { gain_db: *GAIN_DB.start(), mute: true, ..Sound::default() };
+    (check(good).unwrap_or(quiet), refused)
 }
 
 fn text(key: &str, found: Value) -> Result<String, String> {
@@ -162,6 +163,7 @@ fn read_equaliser(found: Value) -> Result<(Equaliser, Option<String>), String> {
 mod tests {
     use serde_json::json;
 
+    use super::super::Headroom;
     use super::*;
 
     fn stored(value: &Value) -> Stored {
@@ -308,6 +310,26 @@ mod tests {
             let written = found.foreign.with(&settings).unwrap();
             assert_eq!(written, serde_json::to_value(&settings).unwrap());
         }
+    }
+
+    /// Who puts the last such setting right and leaves the mute in, finds it in after a restart.
+    #[test]
+    fn a_mute_outlives_the_setting_that_it_came_with() {
+        let file = json!({"version": 1, "sound": {"gain_db": 3, "headroom": "adaptive"}});
+        let found = stored(&file);
+        let mut settings = found.settings.clone();
+        settings.sound.gain_db = -30.0;
+        let written = found.foreign.with(&settings).unwrap();
+        assert_eq!(
+            (&written["sound"]["mute"], stored(&written).settings.sound.mute),
+            (&json!(false), true)
+        );
+        settings.sound.headroom = Headroom::Fixed;
+        let written = found.foreign.with(&settings).unwrap();
+        assert_eq!(
+            stored(&written),
+            Stored { settings, left_out: vec![], foreign: Foreign::default(), kept: true }
+        );
     }
 
     #[test]

@@ -38,6 +38,17 @@ pub(crate) struct Facts {
     pub(crate) last_error: Option<String>,
 }
 
+impl Facts {
+    /// Takes away what only a running stream has.
+    pub(crate) fn no_stream(&mut self) {
+        (self.input, self.output) = (None, None);
+        (self.drift, self.latency) = (None, None);
+        if let Some(engine) = &mut self.engine {
+            engine.load = 0.0;
+        }
+    }
+}
+
 /// The notice board: the supervisor writes, the sockets' threads read. The
 /// audio threads never touch the lock; theirs is the [`Flow`].
 pub struct Board {
@@ -195,7 +206,7 @@ impl Board {
             sequence,
             levels,
             buffers: self.buffers(&status),
-            drift: self.facts().drift,
+            drift: status.input.as_ref().and_then(|_| self.facts().drift),
             blocks: rate.and_then(|rate| self.flow.blocks.take(rate)),
             temperatures: machine.temperatures.clone(),
             memory: machine.memory,

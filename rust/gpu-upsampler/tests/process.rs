@@ -212,8 +212,8 @@ fn render_needs_no_configuration_where_a_filter_is_named() {
         let output = command.env("XDG_CACHE_HOME", machine.place("cache")).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    // No other program's default configuration may be read.
-    assert!(!Path::new(gpu_upsampler::config::DEFAULT_FILE).exists());
+    let own = Path::new(gpu_upsampler::config::DEFAULT_FILE);
+    assert!(!own.exists(), "this machine has a configuration of its own: {}", own.display());
     let (code, said) = render(&["file.wav", "--filter", "taps.filter"]);
     assert_eq!(code, Some(0), "{said}");
     let (code, said) = render(&["design.wav", "--taps", "1500", "--rate", "88200"]);

@@ -38,7 +38,7 @@ use self::open::{Choice, Ends, Missing, choose};
 use self::prepare::{Prepared, Wanted};
 use self::running::{Memory, Running};
 use self::xruns::Xruns;
-use crate::board::{Board, LoadMeter};
+use crate::board::{Board, Facts, LoadMeter};
 use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
 use crate::filters::FilterSet;
@@ -258,11 +258,6 @@ impl Supervisor {
         match started {
             Ok(opened) => {
                 self.complete = true;
-                {
-                    let mut facts = self.board.facts();
-                    facts.input = Some(opened.stream.input().to_message());
-                    facts.output = Some(opened.stream.output().to_message());
-                }
                 self.board.faults_end(&ENDED_BY_A_STREAM);
                 let steering = self.plan.devices.steering(&config.capture);
                 let now = Instant::now();
@@ -317,12 +312,8 @@ impl Supervisor {
             self.board.fault_strikes(FaultKind::DeviceStuck, &message);
             self.tell(State::Stuck, &message, Level::Debug);
             self.phase = Phase::Stuck;
-        }
-        let mut facts = self.board.facts();
-        (facts.input, facts.output) = (None, None);
-        (facts.drift, facts.latency) = (None, None);
-        if let Some(engine) = &mut facts.engine {
-            engine.load = 0.0;
+        } else if matches!(self.board.facts().state, State::Streaming | State::Idle) {
+            self.tell(State::Starting, "The stream is closed, to be opened again", Level::Debug);
         }
     }
 
@@ -345,8 +336,25 @@ impl Supervisor {
 
     /// Puts state and message on the board; logs and tells systemd what is new.
     fn tell(&mut self, state: State, message: &str, level: Level) {
+        let stream = matches!(state, State::Streaming | State::Idle);
+        self.tell_with(state, message, level, |facts| {
+            if !stream {
+                facts.no_stream();
+            }
+        });
+    }
+
+    /// The same, with other facts that `change` at the same moment.
+    fn tell_with(
+        &mut self,
+        state: State,
+        message: &str,
+        level: Level,
+        change: impl FnOnce(&mut Facts),
+    ) {
         {
             let mut facts = self.board.facts();
+            change(&mut facts);
             if facts.state == state && facts.message == message {
                 return;
             }

@@ -77,12 +77,8 @@ impl Supervisor {
             let preparing = facts.engine.as_mut().and_then(|engine| engine.preparing.take());
             let engine = engine_facts(&self.plan.config, &running.filter, load);
             facts.engine = Some(totton_protocol::Engine { preparing, ..engine });
-            facts.drift = Some(running.follower.to_message());
-            facts.latency = running.latency();
-            facts.host_volume = host_volume;
-            facts.real_time = realtime::granted();
         }
-        self.board.apply_sound();
+        let (drift, latency) = (running.follower.to_message(), running.latency());
         let (state, message) = if flow.input_idle.load(Relaxed) {
             (State::Idle, format!("The computer sends no sound to {}", input.name))
         } else {
@@ -96,7 +92,14 @@ impl Supervisor {
             );
             (State::Streaming, message + &self.board.who_renders())
         };
-        self.tell(state, &message, Level::Info);
+        let ends = (Some(input.to_message()), Some(output.to_message()));
+        self.tell_with(state, &message, Level::Info, |facts| {
+            (facts.input, facts.output) = ends;
+            (facts.drift, facts.latency) = (Some(drift), latency);
+            facts.host_volume = host_volume;
+            facts.real_time = realtime::granted();
+        });
+        self.board.apply_sound();
     }
 
     /// Follows the host to another rate in Hz. The new engine is made while the

@@ -108,8 +108,17 @@ impl Running {
         self.folder.path().join(name)
     }
 
+    /// The status; whatever is going on, its state and its ends are of one moment.
     pub fn status(&self) -> Status {
-        self.client.call(Command::Status).unwrap()
+        let status = self.client.call(Command::Status).unwrap();
+        let (input, output) = (status.input.is_some(), status.output.is_some());
+        let fits = match status.state {
+            State::Streaming => input && output,
+            State::Idle => input == output,
+            _ => !input && !output,
+        };
+        assert!(fits, "no state of a stream: {status:#?}");
+        status
     }
 
     /// Waits for a state; gives the status that has it.

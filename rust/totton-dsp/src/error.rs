@@ -57,6 +57,10 @@ pub enum Error {
     #[error("{name} = {found}: {accepted}")]
     Invalid { name: &'static str, found: String, accepted: String },
 
+    /// The work was stopped before its end, by whoever had asked for it.
+    #[error("stopped before the end, on request")]
+    Stopped,
+
     /// A filter's taps cannot be used.
     #[error("tap {index} is {value}; every tap must be a finite number")]
     Tap { index: usize, value: f64 },

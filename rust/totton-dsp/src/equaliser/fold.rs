@@ -4,6 +4,7 @@ use realfft::RealFftPlanner;
 use rustfft::num_complex::Complex;
 
 use super::Equaliser;
+use super::band::{Tuned, turn};
 use crate::design::minimum_phase;
 use crate::filter::MAX_TAPS;
 use crate::{Error, Filter, Origin, Phase};
@@ -17,9 +18,16 @@ const DECAYS: f64 = 23.0;
 /// The longest tail in seconds that a band may ring on for.
 const LONGEST_TAIL_SECONDS: f64 = 10.0;
 
+/// The most gain in all. Far beyond what any loudspeaker needs, and far below what a sample of 32
+/// bits cannot hold.
+const MOST_GAIN_DB: f64 = 240.0;
+
 /// The shortest transform: the cepstrum of a curve with points down to 20 Hz dies
 /// away well within it at every rate.
 const SHORTEST_TRANSFORM: usize = 1 << 17;
+
+/// Frequencies between two looks whether to go on.
+const TURN: usize = 4096;
 
 impl Equaliser {
     /// The filter with this equaliser in it. It has as many taps as before, or
@@ -27,14 +35,32 @@ impl Equaliser {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] for a band outside the input's band or one that rings
-    /// for longer than 10 seconds.
+    /// As [`check`](Self::check) for the filter's input rate.
     pub fn apply(&self, filter: &Filter) -> Result<Filter, Error> {
+        self.apply_while(filter, &mut || true)
+    }
+
+    /// The same, while `go_on` says so: it is asked now and then.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply); [`Error::Stopped`] when it was told to stop.
+    pub fn apply_while(
+        &self,
+        filter: &Filter,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Filter, Error> {
         let header = filter.header();
         let rate = f64::from(header.output_rate_hz());
+        self.check(header.input_rate_hz)?;
         let tail = (self.tail_seconds(f64::from(header.input_rate_hz))? * rate) as usize;
         let taps = filter.taps().len();
         let length = (taps + tail).next_power_of_two().max(SHORTEST_TRANSFORM);
+        let mut turns = 0usize;
+        let mut stopped = || {
+            turns += 1;
+            turns.is_multiple_of(TURN) && !go_on()
+        };
 
         let mut planner = RealFftPlanner::<f64>::new();
         let (forward, inverse) =
@@ -47,8 +73,13 @@ impl Equaliser {
 
         let preamp = 10f64.powf(self.preamp_db / 20.0) / length as f64;
         let hz = |bin: usize| bin as f64 * rate / length as f64;
+        let bands: Vec<_> = self.bands.iter().map(|band| Tuned::new(band, rate)).collect();
         for (bin, value) in bins.iter_mut().enumerate() {
-            let responses = self.bands.iter().map(|band| band.response(hz(bin), rate));
+            if stopped() {
+                return Err(Error::Stopped);
+            }
+            let turn = turn(hz(bin), rate);
+            let responses = bands.iter().map(|band| band.response(turn));
             *value *= responses.product::<Complex<f64>>() * preamp;
         }
         if !self.curves.is_empty() {
@@ -56,7 +87,14 @@ impl Equaliser {
                 let gain: f64 = self.curves.iter().map(|curve| curve.gain_db(hz(bin))).sum();
                 gain / 20.0 * std::f64::consts::LN_10
             };
-            let curve = (0..bins.len()).map(nepers);
+            let mut curve = Vec::with_capacity(bins.len());
+            for bin in 0..bins.len() {
+                if stopped() {
+                    return Err(Error::Stopped);
+                }
+                curve.push(nepers(bin));
+            }
+            let curve = curve.into_iter();
             let curve = minimum_phase::spectrum(&mut planner, curve, length);
             bins.iter_mut().zip(curve).for_each(|(value, curve)| *value *= curve);
         }
@@ -77,6 +115,47 @@ impl Equaliser {
             bands: self.bands.len() + self.curves.len(),
         };
         Filter::new(header.input_rate_hz, header.ratio, phase, origin, time)
+    }
+
+    /// Whether it can be folded into filters for inputs of `input_rate_hz`. Takes microseconds a
+    /// band.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a band outside the input's band, one that rings for longer than 10
+    /// seconds, or more gain in all than anything can be scaled by.
+    pub fn check(&self, input_rate_hz: u32) -> Result<(), Error> {
+        let rate = f64::from(input_rate_hz);
+        self.tail_seconds(rate)?;
+        let (_, most) = self.gain_range_db(rate);
+        if most > MOST_GAIN_DB {
+            let accepted = format!("accepted is up to {MOST_GAIN_DB} dB at every frequency");
+            return Err(Error::invalid("gain in all", format!("{most:.0} dB"), accepted));
+        }
+        Ok(())
+    }
+
+    /// The least and the most gain in dB over the frequencies up to half of `rate_hz`: looked at
+    /// 24 times an octave and where each band and each curve has its own.
+    #[must_use]
+    pub fn gain_range_db(&self, rate_hz: f64) -> (f64, f64) {
+        let highest = 0.5 * rate_hz;
+        let grid =
+            (0..).map(|n| 5.0 * 2f64.powf(f64::from(n) / 24.0)).take_while(|hz| *hz < highest);
+        let bands = self.bands.iter().map(|band| band.frequency_hz);
+        let curves = self.curves.iter().flat_map(|curve| curve.points.iter().map(|(hz, _)| *hz));
+        // Beyond the ends: 0 Hz, and half the rate, where the tangent is infinite.
+        let all = grid.chain(bands).chain(curves).filter(|hz| *hz < highest).chain([0.0, highest]);
+        let tuned: Vec<_> = self.bands.iter().map(|band| Tuned::new(band, rate_hz)).collect();
+        let gain = |hz: f64| {
+            let turn = turn(hz, rate_hz);
+            let bands: f64 = tuned.iter().map(|band| band.response(turn).norm().log10()).sum();
+            let curves: f64 = self.curves.iter().map(|curve| curve.gain_db(hz)).sum();
+            self.preamp_db + 20.0 * bands + curves
+        };
+        all.map(gain).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), gain| {
+            (low.min(gain), high.max(gain))
+        })
     }
 
     /// How long the slowest band rings.

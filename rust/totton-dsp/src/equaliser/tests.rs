@@ -1,5 +1,5 @@
 use super::*;
-use crate::{DesignSpec, Filter, Origin, Phase, design};
+use crate::{DesignSpec, Error, Filter, Origin, Phase, design};
 
 const AUTOEQ: &str = "\
 Preamp: -6.6 dB
@@ -193,4 +193,40 @@ fn bands_beyond_the_input_are_refused() {
     let text = "Filter: ON PK Fc 23000 Hz Gain 3 dB Q 1";
     let equaliser = Equaliser::parse(text, "a.txt").unwrap();
     assert!(equaliser.apply(&impulse(2, 100)).is_err());
+}
+
+#[test]
+fn the_range_of_gains_has_what_any_frequency_gets() {
+    let text = "Preamp: -3 dB\nFilter 1: ON PK Fc 1000 Hz Gain 6 dB Q 8\n\
+                Filter 2: ON LSC Fc 100 Hz Gain -10 dB Q 0.7\nGraphicEQ: 20 0; 5000 0; 10000 2; 20000 -4";
+    let equaliser = Equaliser::parse(text, "mine").unwrap();
+    let (low, high) = equaliser.gain_range_db(44_100.0);
+    assert!((low + 13.0).abs() < 0.1, "the shelf: {low}");
+    assert!((high - 3.0).abs() < 0.1, "the bell: {high}");
+    let folded = equaliser.apply(&impulse(1, 32_768)).unwrap();
+    let loudest = crate::Measurement::new(&folded).figures();
+    assert!(loudest.ripple_db > 10.0, "{loudest:?}");
+    assert_eq!(Equaliser::default().gain_range_db(44_100.0), (0.0, 0.0));
+    let removes = Equaliser::parse("Filter: ON NO Fc 50 Hz Q 30", "mine").unwrap();
+    assert!(removes.gain_range_db(44_100.0).0 < -100.0);
+}
+
+#[test]
+fn folding_ends_soon_when_it_is_told_to_stop() {
+    let bands = "Filter: ON PK Fc 100 Hz Gain -1 dB Q 1\n".repeat(200);
+    let equaliser = Equaliser::parse(&bands, "many").unwrap();
+    let mut asked = 0;
+    let stopped = equaliser.apply_while(&impulse(16, 1 << 20), &mut || {
+        asked += 1;
+        asked < 3
+    });
+    assert!(matches!(stopped, Err(Error::Stopped)), "{stopped:?}");
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn more_gain_than_anything_can_have_is_refused_before_any_work() {
+    let bands = "Filter: ON PK Fc 1000 Hz Gain 60 dB Q 1\n".repeat(200);
+    let error = Equaliser::parse(&bands, "loud").unwrap().check(44_100).unwrap_err().to_string();
+    assert!(error.contains("12000 dB") && error.contains("up to 240 dB"), "{error}");
 }

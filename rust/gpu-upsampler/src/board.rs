@@ -42,7 +42,7 @@ impl Facts {
     /// Takes away what only a running stream has.
     pub(crate) fn no_stream(&mut self) {
         (self.input, self.output) = (None, None);
-        (self.drift, self.latency) = (None, None);
+        (self.drift, self.latency, self.outgoing_gain_db) = (None, None, None);
         if let Some(engine) = &mut self.engine {
             engine.load = 0.0;
         }

@@ -56,7 +56,7 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
         settings: Arc::new(Store::with_foreign(settings, stored, foreign)),
         faults,
         devices,
-        build_engine: Box::new(backend::build),
+        build_engine: Arc::new(backend::build),
         notifier,
         watchdog: notify::watchdog_interval(),
     })
@@ -167,7 +167,7 @@ pub fn run(
     let _writer = write_settings(&board, plan.base.settings.file.clone())?;
     // Served before the first device is looked for: readiness means that they answer.
     let _sockets = Sockets::open(runtime, &board, &events)?;
-    Supervisor::new(plan, board, (events, received)).run();
+    Supervisor::new(plan, board, (events, received))?.run();
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What an equaliser's text means, and whether it can be used: told by line.
 
-use totton_dsp::{Equaliser, Filter, Origin, Phase};
+use totton_dsp::Equaliser;
 use totton_protocol::text::bounded;
 
 /// Why a text is refused.
@@ -15,11 +15,11 @@ pub struct Refusal {
 /// The lowest rate of an input in Hz: what fits there fits everywhere.
 const LOWEST_RATE: u32 = 44_100;
 
-/// The most bands and curves of an equaliser, and the most lines that are tried alone: each takes
-/// milliseconds, and whoever asks for anything else waits meanwhile. The page allows 100 of each.
+/// The most bands and curves of an equaliser: each makes folding longer. The page allows 100 of
+/// each.
 const MOST: usize = 200;
 
-/// Reads the text of an equaliser called `name`, and tries it on the shortest of filters.
+/// Reads the text of an equaliser called `name`, and looks whether it can be folded into a filter.
 ///
 /// # Errors
 /// The line that is not understood, or that no filter can have folded in: a band beyond the
@@ -31,20 +31,12 @@ pub fn check(name: &str, text: &str) -> Result<Equaliser, Refusal> {
         let message = format!("{name}: it has {parts} bands and curves; accepted: at most {MOST}");
         return Err(Refusal { line: None, message });
     }
-    let nothing = Filter::new(
-        LOWEST_RATE,
-        1,
-        Phase::Minimum,
-        Origin::Imported { source: String::new() },
-        vec![1.0],
-    )
-    .map_err(|error| refusal(&error))?;
-    if let Err(error) = equaliser.apply(&nothing) {
+    if let Err(error) = equaliser.check(LOWEST_RATE) {
         // Each line was understood: the first that cannot be used alone is the one.
         let fails = |line: &str| {
-            Equaliser::parse(line, name).is_ok_and(|alone| alone.apply(&nothing).is_err())
+            Equaliser::parse(line, name).is_ok_and(|alone| alone.check(LOWEST_RATE).is_err())
         };
-        let index = text.lines().take(MOST).position(fails);
+        let index = text.lines().position(fails);
         let line = index.map(|index| index as u32 + 1);
         let message = match line {
             Some(line) => format!("{name}: line {line}: {error}"),

@@ -48,6 +48,11 @@ pub enum Error {
     #[error("the engine cannot be made: {reason}")]
     Engine { reason: String },
 
+    #[error("stopped: something newer is wanted")]
+    Stopped,
+    #[error("a newer change took the place of this one before it was ready")]
+    Superseded,
+
     #[error("cannot use the socket {endpoint}: {source}")]
     Socket { endpoint: String, source: zmq::Error },
     #[error("cannot start the thread {name}: {source}")]

@@ -1,9 +1,11 @@
 //! The one owner of the stream's life: a state machine that turns fifty times a second.
 //!
-//! - [`open`]: opening a stream
+//! It waits for nothing that takes long: what is read, folded or made, [`worker`] makes.
+//!
+//! - [`open`]: opening a stream; [`renew`]: another one in its place
 //! - [`host`]: which rate the host has chosen
 //! - [`running`]: what belongs to an open stream; [`watch`]: looking after it
-//! - [`prepare`]: other filters and equalisers, got ready beside the sound
+//! - [`prepare`]: what is got ready beside the sound; [`worker`]: the thread that does it
 //! - [`settings`]: what listeners set, put in force; [`replace`]: another configuration
 //! - [`facts`]: what the status tells of the engine; [`xruns`]: overruns and underruns, told
 //!
@@ -16,10 +18,12 @@ mod facts;
 mod host;
 mod open;
 pub mod prepare;
+mod renew;
 mod replace;
 mod running;
 mod settings;
 mod watch;
+mod worker;
 mod xruns;
 
 use std::path::PathBuf;
@@ -28,19 +32,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use log::Level;
-use totton_dsp::Engine;
 use totton_protocol::{Dac, FaultKind, State};
 
 use self::facts::prospect;
 use self::host::HostRate;
 pub use self::open::EngineBuilder;
-use self::open::{Choice, Ends, Missing, choose};
-use self::prepare::{Prepared, Wanted};
+use self::open::choose;
+use self::prepare::{Key, Made, Prepared, Wanted};
+use self::renew::Renewal;
 use self::running::{Memory, Running};
+use self::worker::Worker;
 use self::xruns::Xruns;
 use crate::board::{Board, Facts, LoadMeter};
 use crate::config::{CaptureRate, Config};
 use crate::device::AudioDevices;
+use crate::error::Error;
 use crate::filters::FilterSet;
 use crate::notify::Notifier;
 use crate::settings::Store;
@@ -64,8 +70,10 @@ pub enum Event {
     RestartStream { reply: SyncSender<Outcome> },
     /// Put other settings in force.
     Apply(Box<Wanted>),
-    /// They are ready.
+    /// A change is ready.
     Prepared(Box<Prepared>),
+    /// An engine is ready, or why it cannot be made, with the number of what it was for.
+    Made(Box<Result<Made, (u64, Error)>>),
     /// Tell which DACs there are.
     Dacs { reply: SyncSender<Vec<Dac>> },
     /// Fade out and end.
@@ -102,9 +110,18 @@ pub struct Supervisor {
     plan: Plan,
     board: Arc<Board>,
     events: Receiver<Event>,
-    /// For those who work beside the supervisor.
-    sender: Sender<Event>,
+    worker: Worker,
     phase: Phase,
+    /// Counts what is in use: what was made for something else is of no use.
+    generation: u64,
+    /// The engine that is being made.
+    asked: Option<Key>,
+    /// The engine in hand.
+    made: Option<Result<Made, Error>>,
+    /// A new stream in the open one's place.
+    renewal: Option<Renewal>,
+    /// Rates in Hz that the DAC accepts, for what is prepared ahead.
+    ahead: Option<Vec<u32>>,
     /// Times that a stream was asked for.
     attempts: u64,
     started: Instant,
@@ -131,11 +148,16 @@ const ENDED_BY_A_STREAM: [FaultKind; 7] = [
 
 impl Supervisor {
     /// A supervisor that tells `board` and obeys `events`.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] when there is no thread for what takes long.
     pub fn new(
         mut plan: Plan,
         board: Arc<Board>,
         (sender, events): (Sender<Event>, Receiver<Event>),
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let (file, build) = (plan.config_file.clone(), Arc::clone(&plan.build_engine));
+        let worker = Worker::start(file, build, sender)?;
         let now = Instant::now();
         {
             let mut facts = board.facts();
@@ -146,13 +168,18 @@ impl Supervisor {
         for (kind, message) in plan.faults.drain(..) {
             board.fault_strikes(kind, &message);
         }
-        Self {
+        Ok(Self {
             watchdog: plan.watchdog.map(|interval| Watchdog::new(interval, now)),
             plan,
             board,
             events,
-            sender,
+            worker,
             phase: Phase::Waiting { next: now },
+            generation: 0,
+            asked: None,
+            made: None,
+            renewal: None,
+            ahead: None,
             attempts: 0,
             started: now,
             ready: false,
@@ -161,7 +188,7 @@ impl Supervisor {
             memory: Memory::default(),
             load: LoadMeter::new(now),
             xruns: Xruns::default(),
-        }
+        })
     }
 
     /// Runs until told to end; the stream has then been faded out and closed.
@@ -170,22 +197,16 @@ impl Supervisor {
             self.turn();
             match self.events.recv_timeout(TURN) {
                 Ok(Event::Terminate) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(Event::Reload { reply }) => {
-                    let outcome = self.reload().map_err(|error| {
-                        let message = format!("Reload refused, the old settings stay: {error}");
-                        self.board.fault_strikes(error.fault(), &message);
-                        message
-                    });
-                    if let Some(reply) = reply {
-                        let _ = reply.send(outcome);
-                    }
-                }
+                Ok(Event::Reload { reply }) => self.reload(reply),
                 Ok(Event::RestartStream { reply }) => {
                     log::info!("Restarting the stream on request");
-                    let _ = reply.send(self.restart());
+                    // Who asked may have given up waiting.
+                    let tell = move |outcome: &Outcome| drop(reply.send(outcome.clone()));
+                    self.renew(None, Some(Box::new(tell)));
                 }
-                Ok(Event::Apply(wanted)) => self.prepare(*wanted),
+                Ok(Event::Apply(wanted)) => self.apply(*wanted),
                 Ok(Event::Prepared(prepared)) => self.use_prepared(*prepared),
+                Ok(Event::Made(made)) => self.take_in(*made),
                 Ok(Event::Dacs { reply }) => drop(reply.send(self.dacs())),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -204,7 +225,13 @@ impl Supervisor {
                 }
             }
             Phase::Stuck => {}
-            Phase::Streaming(_) => self.watch_stream(),
+            Phase::Streaming(_) => {
+                self.watch_stream();
+                match self.renewal {
+                    Some(_) => self.go_on_renewing(),
+                    None => self.fade_in(),
+                }
+            }
         }
         self.xruns.tell(&self.board);
         self.report_ready();
@@ -232,7 +259,7 @@ impl Supervisor {
     /// Tries to open a stream.
     fn attempt(&mut self) {
         self.attempts += 1;
-        let Plan { config, filters, devices, build_engine, .. } = &mut self.plan;
+        let Plan { config, filters, devices, .. } = &mut self.plan;
         let devices = devices.as_mut();
         let rate = devices.input_rate(&config.capture);
         if config.capture.rate == CaptureRate::Auto
@@ -242,57 +269,12 @@ impl Supervisor {
             self.phase = Phase::Waiting { next: Instant::now() + TURN };
             return;
         }
-        let opened = choose(config, filters, devices, rate).and_then(|choice| {
-            let ends = choice.ends(config, devices)?;
-            let engine = choice.engine(config, build_engine)?;
-            Ok((choice, ends, engine))
-        });
-        self.start(opened);
-    }
-
-    /// Starts a stream, or notes what is missing.
-    fn start(&mut self, opened: Result<(Choice, Ends, Box<dyn Engine>), Missing>) {
-        let (config, flow) = (&self.plan.config, self.board.flow());
-        let started =
-            opened.and_then(|(choice, ends, engine)| choice.start(ends, engine, config, flow));
-        match started {
-            Ok(opened) => {
-                self.complete = true;
-                self.board.faults_end(&ENDED_BY_A_STREAM);
-                let steering = self.plan.devices.steering(&config.capture);
-                let now = Instant::now();
-                let running = Running::new(opened, config, steering, &self.memory, now);
-                self.phase = Phase::Streaming(Box::new(running));
-                self.watch_stream();
-            }
-            Err(Missing { state, message, fault }) => {
-                self.complete = fault.is_none();
-                match fault {
-                    Some(kind) => {
-                        self.board.fault_begins(kind, &message);
-                        self.tell(state, &message, Level::Debug);
-                    }
-                    None => {
-                        self.board.faults_end(&ENDED_BY_A_STREAM);
-                        self.tell(state, &message, Level::Info);
-                    }
-                }
-                self.phase = Phase::Waiting { next: Instant::now() + RETRY };
-            }
-        }
-    }
-
-    /// Closes the stream, fading out, and opens it again at once.
-    fn restart(&mut self) -> Outcome {
-        self.close();
-        if matches!(self.phase, Phase::Stuck) {
-            return Err("a device is stuck; the service is about to be restarted".to_owned());
-        }
-        self.attempt();
-        match &self.phase {
-            Phase::Streaming(_) => Ok(()),
-            _ if self.complete => Ok(()),
-            _ => Err(self.board.facts().message.clone()),
+        match choose(config, filters, devices, rate) {
+            Ok(choice) => match self.take_engine(choice.key) {
+                Some(made) => self.open(&choice, made),
+                None => self.await_engine(choice.key),
+            },
+            Err(missing) => self.miss(missing),
         }
     }
 
@@ -303,6 +285,7 @@ impl Supervisor {
         else {
             return;
         };
+        self.give_renewal_up();
         running.teach(&mut self.memory);
         if let Err(part) = running.stream.stop() {
             let message = format!(

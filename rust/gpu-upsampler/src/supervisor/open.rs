@@ -5,6 +5,7 @@ use std::sync::Arc;
 use totton_dsp::{Engine, Filter};
 use totton_protocol::{FaultKind, State};
 
+use super::prepare::{Key, Made};
 use crate::audio::flow::Flow;
 use crate::audio::realtime::Favour;
 use crate::audio::stream::{Parts, Stream};
@@ -15,13 +16,15 @@ use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter};
 
 /// Makes an engine; a parameter so that a test can put another in its place.
-pub type EngineBuilder =
-    Box<dyn Fn(&config::Engine, &Arc<Filter>, usize) -> Result<Box<dyn Engine>, Error> + Send>;
+pub type EngineBuilder = Arc<
+    dyn Fn(&config::Engine, &Arc<Filter>, usize) -> Result<Box<dyn Engine>, Error> + Send + Sync,
+>;
 
 /// A stream that has been opened.
 pub(super) struct Opened {
     pub(super) stream: Stream,
     pub(super) filter: LoadedFilter,
+    pub(super) stands_in: bool,
     /// What the engine delays its output by, in input frames.
     pub(super) engine_frames: usize,
 }
@@ -53,18 +56,17 @@ impl Missing {
         Self::new(State::WaitingForDac, error.fault_of_dac(), &error)
     }
 
-    fn engine(error: Error) -> Self {
+    pub(super) fn engine(error: Error) -> Self {
         Self::new(State::Starting, error.fault(), &error)
     }
 }
 
 /// What a stream is going to be.
+#[derive(Debug)]
 pub(super) struct Choice {
-    dac: Dac,
-    /// The input's rate in Hz.
-    rate: u32,
-    /// For that rate, and for the ratio to the DAC's.
-    filter: LoadedFilter,
+    pub(super) dac: Dac,
+    /// What its engine must be for.
+    pub(super) key: Key,
 }
 
 /// The two ends of a stream.
@@ -99,31 +101,20 @@ pub(super) fn choose(
             return Err(missing);
         }
     };
-    let filter =
-        filters.choose(config, rate, |rate| dac.rates().contains(&rate)).map_err(|error| {
-            match error {
-                Error::NoRate { wanted } => Missing::dac(Error::DeviceRefused {
-                    device: dac.name.clone(),
-                    what: "the rate",
-                    wanted,
-                    accepted: dac.rates_in_words(),
-                }),
-                other => Missing::engine(other),
-            }
-        })?;
-    Ok(Choice { dac, rate, filter })
+    let accepted = |rate| dac.rates().contains(&rate);
+    let ratio = filters.ratio(config, rate, accepted).map_err(|error| match error {
+        Error::NoRate { wanted } => Missing::dac(Error::DeviceRefused {
+            device: dac.name.clone(),
+            what: "the rate",
+            wanted,
+            accepted: dac.rates_in_words(),
+        }),
+        other => Missing::engine(other),
+    })?;
+    Ok(Choice { dac, key: (rate, ratio) })
 }
 
 impl Choice {
-    /// Makes the engine.
-    pub(super) fn engine(
-        &self,
-        config: &Config,
-        build: &EngineBuilder,
-    ) -> Result<Box<dyn Engine>, Missing> {
-        build(&config.engine, &self.filter.filter, config.capture.channels).map_err(Missing::engine)
-    }
-
     /// Opens both ends.
     pub(super) fn ends(
         &self,
@@ -131,33 +122,33 @@ impl Choice {
         devices: &mut dyn AudioDevices,
     ) -> Result<Ends, Missing> {
         let channels = config.capture.channels;
-        let rate_out = self.rate.saturating_mul(self.filter.filter.header().ratio);
+        let (rate, ratio) = self.key;
+        let rate_out = rate.saturating_mul(ratio as u32);
         // The DAC after the input: where the input is refused again and again, no DAC's relay
         // clicks.
-        let capture = devices.open_capture(&config.capture, self.rate).map_err(Missing::input)?;
+        let capture = devices.open_capture(&config.capture, rate).map_err(Missing::input)?;
         let playback = devices
             .open_playback(&config.playback, &self.dac.name, rate_out, channels)
             .map_err(Missing::dac)?;
         Ok(Ends { capture, playback })
     }
+}
 
-    /// Starts the stream.
-    pub(super) fn start(
-        self,
-        Ends { capture, playback }: Ends,
-        engine: Box<dyn Engine>,
-        config: &Config,
-        flow: &Arc<Flow>,
-    ) -> Result<Opened, Missing> {
-        let engine_frames = engine.latency_frames();
-        let parts = Parts {
-            capture,
-            engine,
-            playback,
-            prefill: config.playback.prefill,
-            favour: Favour::of(&config.realtime),
-        };
-        let stream = Stream::start(parts, flow).map_err(Missing::engine)?;
-        Ok(Opened { stream, filter: self.filter, engine_frames })
-    }
+/// Starts a stream.
+pub(super) fn start(
+    Ends { capture, playback }: Ends,
+    Made { filter, engine, stands_in, .. }: Made,
+    config: &Config,
+    flow: &Arc<Flow>,
+) -> Result<Opened, Missing> {
+    let engine_frames = engine.latency_frames();
+    let parts = Parts {
+        capture,
+        engine,
+        playback,
+        prefill: config.playback.prefill,
+        favour: Favour::of(&config.realtime),
+    };
+    let stream = Stream::start(parts, flow).map_err(Missing::engine)?;
+    Ok(Opened { stream, filter, stands_in, engine_frames })
 }

@@ -4,13 +4,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use totton_protocol::FaultKind;
 
-use super::facts::{engine_facts, prospect};
-use super::prepare;
-use super::{Phase, Plan, Supervisor};
+use super::facts::engine_facts;
+use super::prepare::Ready;
+use super::{Phase, Supervisor};
 use crate::audio::realtime;
 use crate::config::Config;
-use crate::error::Error;
-use crate::filters::FilterSet;
 
 /// What good files end.
 pub(super) const ENDED_BY_A_RELOAD: [FaultKind; 7] = [
@@ -24,30 +22,16 @@ pub(super) const ENDED_BY_A_RELOAD: [FaultKind; 7] = [
 ];
 
 impl Supervisor {
-    /// Reads configuration and filters again, and uses them if they are good.
-    pub(super) fn reload(&mut self) -> Result<(), Error> {
-        let base = Config::load(&self.plan.config_file)?;
-        let (config, filters) = prepare::load(&base, &self.plan.settings.get().0)?;
-        let before = std::mem::replace(&mut self.plan.base, base);
-        let output = self.plan.base.output.clone();
-        // Gain and mute may have been set on the page meanwhile: only what changed in the file counts.
-        self.plan.settings.change(|settings| {
-            if output.gain_db != before.output.gain_db {
-                settings.sound.gain_db = output.gain_db;
-            }
-            if output.mute != before.output.mute {
-                settings.sound.mute = output.mute;
-            }
-        });
-        self.board.faults_end(&ENDED_BY_A_RELOAD);
-        self.replace(config, filters, "Reloaded");
-        self.board.flow().reloads.fetch_add(1, Relaxed);
-        Ok(())
-    }
-
     /// Uses another configuration and its filters: as they are where that does not concern the
-    /// stream, by a cross-fade where only the filter changes, else with a new stream.
-    pub(super) fn replace(&mut self, config: Config, filters: FilterSet, what: &str) {
+    /// stream, by a cross-fade where only the filter changes, else with a new stream. `done` hears
+    /// that it is so.
+    pub(super) fn replace(
+        &mut self,
+        ready: Ready,
+        what: &str,
+        done: impl FnOnce() + Send + 'static,
+    ) {
+        let Ready { config, filters, same_filters, prospect, made, .. } = ready;
         let old = std::mem::replace(&mut self.plan.config, config);
         let new = &self.plan.config;
         self.board.facts().config = new.clone();
@@ -56,38 +40,73 @@ impl Supervisor {
         }
         // Everything but what has been dealt with above, and the filter's place.
         let same = Config { output: old.output.clone(), filter: old.filter.clone(), ..new.clone() };
-        let (same_ends, same_filters) = (same == old, filters == self.plan.filters);
+        let same_ends = same == old;
         self.plan.filters = filters;
         if same_ends && same_filters {
             log::info!("{what}; the stream goes on as it was");
-        } else if same_ends && self.crossfade() {
-            log::info!("{what}; the new filter fades in");
-        } else if !matches!(self.phase, Phase::Stuck) {
-            log::info!("{what}; the stream is opened anew with the new settings");
-            self.board.facts().engine = prospect(&self.plan.config, &self.plan.filters);
-            // What is missing now shows in the state; the change itself has been done.
-            let _ = self.restart();
+            done();
+        } else {
+            // What was asked for before is for what is no longer in use.
+            self.generation += 1;
+            (self.asked, self.made) = (None, made.map(Ok));
+            if same_ends && self.fits() {
+                log::info!("{what}; the new filter fades in");
+                done();
+            } else {
+                log::info!("{what}; the stream is opened anew with the new settings");
+                if !matches!(self.phase, Phase::Streaming(_)) {
+                    self.board.facts().engine = prospect;
+                }
+                // What is missing now shows in the state; the change itself has been done.
+                self.renew(None, Some(Box::new(|_| done())));
+            }
+            self.look_ahead();
         }
         self.board.apply_sound();
     }
 
-    /// Fades the filter of the present filter set into the running stream. False
-    /// when that cannot be done, and the stream must be opened anew.
-    pub(super) fn crossfade(&mut self) -> bool {
+    /// Whether the engine in hand is for the open stream.
+    fn fits(&self) -> bool {
+        match (&self.phase, &self.made) {
+            (Phase::Streaming(running), Some(Ok(made))) => made.key == running.key(),
+            _ => false,
+        }
+    }
+
+    /// Fades the engine in hand into the open stream, as soon as that takes one.
+    pub(super) fn fade_in(&mut self) {
+        let Phase::Streaming(running) = &mut self.phase else { return };
+        let swaps = self.board.flow().filter_swaps.load(Relaxed);
+        if self.board.facts().outgoing_gain_db.is_some_and(|(_, ended_by)| swaps < ended_by) {
+            return;
+        }
+        let Some(Ok(made)) =
+            self.made.take_if(|made| made.as_ref().is_ok_and(|made| made.key == running.key()))
+        else {
+            return;
+        };
         let load = self.board.facts().engine.as_ref().map_or(0.0, |engine| engine.load);
-        let Phase::Streaming(running) = &mut self.phase else { return false };
-        let Plan { config, filters, build_engine, .. } = &self.plan;
         let outgoing = 20.0 * running.filter.worst_case_gain.log10();
-        let ended_by = self.board.flow().filter_swaps.load(Relaxed) + 1;
-        let done = running.crossfade(config, filters, build_engine, load);
-        match &done {
-            Ok(()) => {
+        let ended_by = swaps + 1;
+        match running.crossfade(made, load) {
+            Ok(None) => {
+                let equaliser = running.stands_in.then(|| self.plan.filters.equaliser()).flatten();
+                let preparing = equaliser.map(|name| format!("the equaliser {name}"));
                 let mut facts = self.board.facts();
                 facts.outgoing_gain_db = Some((outgoing, ended_by));
-                facts.engine = Some(engine_facts(config, &running.filter, load));
+                let engine = engine_facts(&self.plan.config, &running.filter, load);
+                facts.engine = Some(totton_protocol::Engine { preparing, ..engine });
+                drop(facts);
+                self.board.apply_sound();
             }
-            Err(error) => log::warn!("The new filter cannot be faded in: {error}"),
+            Ok(Some(made)) => {
+                self.made = Some(Ok(made));
+                self.renew(None, None);
+            }
+            Err(error) => {
+                log::warn!("The new filter cannot be faded in: {error}");
+                self.renew(None, None);
+            }
         }
-        done.is_ok()
     }
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use totton_protocol::Latency;
 
-use super::open::{EngineBuilder, Opened};
+use super::open::Opened;
+use super::prepare::{Key, Made};
 use crate::audio::flow::Flow;
 use crate::audio::stream::{HOLD, Stream};
 use crate::config::{Config, rate_family};
@@ -12,7 +13,7 @@ use crate::device::ClockSteering;
 use crate::drift::Follower;
 use crate::drift::reserve::Reserve;
 use crate::error::Error;
-use crate::filters::{FilterSet, LoadedFilter};
+use crate::filters::LoadedFilter;
 
 /// Two engines run during a cross-fade: where one takes more than this part of the
 /// time, the stream is opened anew instead.
@@ -38,6 +39,8 @@ impl Memory {
 pub(super) struct Running {
     pub(super) stream: Stream,
     pub(super) filter: LoadedFilter,
+    /// The filter stands in until the equaliser is folded in.
+    pub(super) stands_in: bool,
     pub(super) follower: Follower,
     /// When the status is to be written anew.
     pub(super) next_report: Instant,
@@ -55,7 +58,7 @@ impl Running {
         memory: &Memory,
         now: Instant,
     ) -> Self {
-        let Opened { stream, filter, engine_frames } = opened;
+        let Opened { stream, filter, stands_in, engine_frames } = opened;
         let rate = f64::from(stream.input().rate);
         let reserve = Reserve {
             dac: config.playback.prefill,
@@ -71,7 +74,13 @@ impl Running {
             filter_seconds: peak_seconds(&filter, stream.output().rate),
             stream,
             filter,
+            stands_in,
         }
+    }
+
+    /// What the engine is for.
+    pub(super) fn key(&self) -> Key {
+        (self.stream.input().rate, self.filter.filter.ratio())
     }
 
     /// Keeps what the stream has taught.
@@ -99,32 +108,27 @@ impl Running {
         })
     }
 
-    /// Fades the filter that `filters` have for this stream into it; `load` is the
-    /// part of the time that the running engine takes.
+    /// Fades another engine, for the same rates, into the stream; `load` is the part of the time
+    /// that the running one takes. Gives it back when two at once would be too slow.
     ///
     /// # Errors
     /// [`Error::Engine`] when that cannot be done: the stream must be opened anew.
-    pub(super) fn crossfade(
-        &mut self,
-        config: &Config,
-        filters: &FilterSet,
-        build: &EngineBuilder,
-        load: f64,
-    ) -> Result<(), Error> {
+    pub(super) fn crossfade(&mut self, made: Made, load: f64) -> Result<Option<Made>, Error> {
         if load > CROSSFADE_LOAD {
-            let reason = format!("two engines at a load of {load:.2} each would be too slow");
-            return Err(Error::Engine { reason });
+            log::info!(
+                "two engines at a load of {load:.2} each would be too slow for a cross-fade"
+            );
+            return Ok(Some(made));
         }
         let (rate, rate_out) = (self.stream.input().rate, self.stream.output().rate);
-        let chosen = filters.choose(config, rate, |rate| rate == rate_out)?;
-        let engine = build(&config.engine, &chosen.filter, config.capture.channels)?;
+        let Made { filter, engine, stands_in, .. } = made;
         let engine_frames = engine.latency_frames();
-        let frames = chosen.filter.taps().len().div_ceil(chosen.filter.ratio());
+        let frames = filter.filter.taps().len().div_ceil(filter.filter.ratio());
         self.stream.swap_engine(engine, frames)?;
         self.engine_seconds = engine_frames as f64 / f64::from(rate);
-        self.filter_seconds = peak_seconds(&chosen, rate_out);
-        self.filter = chosen;
-        Ok(())
+        self.filter_seconds = peak_seconds(&filter, rate_out);
+        (self.filter, self.stands_in) = (filter, stands_in);
+        Ok(None)
     }
 }
 
@@ -132,9 +136,7 @@ fn clocks(stream: &Stream) -> (String, u32) {
     (stream.output().name.clone(), rate_family(stream.output().rate))
 }
 
-/// Where the largest tap is: what a filter delays a click by, in seconds.
+/// What a filter delays a click by, in seconds.
 fn peak_seconds(filter: &LoadedFilter, rate_out: u32) -> f64 {
-    let taps = filter.filter.taps().iter().enumerate();
-    let largest = taps.max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()));
-    largest.map_or(0.0, |(index, _)| index as f64 / f64::from(rate_out))
+    filter.peak as f64 / f64::from(rate_out)
 }

@@ -1,62 +1,118 @@
 //! Putting in force what listeners set, and what only the supervisor can tell.
 
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::SyncSender;
+
 use totton_protocol::Dac;
 
-use super::prepare::{self, Prepared, Wanted};
-use super::{Phase, Supervisor};
+use super::prepare::{Change, Prepared, Ready, Task, Wanted};
+use super::replace::ENDED_BY_A_RELOAD;
+use super::{Outcome, Phase, Supervisor};
 use crate::choices;
+use crate::error::Error;
 
 impl Supervisor {
-    /// Begins to get ready what `wanted` needs.
-    pub(super) fn prepare(&mut self, wanted: Wanted) {
-        let now = match &self.phase {
-            Phase::Streaming(running) => {
-                Some((running.stream.input().rate, running.filter.filter.ratio()))
-            }
-            _ => None,
-        };
-        let dac = self.plan.devices.find_playback(&self.plan.config.playback);
-        let accepted = dac.map(|dac| dac.rates().to_vec()).unwrap_or_default();
+    /// Has `wanted` got ready.
+    pub(super) fn apply(&mut self, wanted: Wanted) {
+        let names = [
+            wanted.settings.filter.as_ref().map(|path| format!("the filter {path}")),
+            wanted.settings.equaliser.as_ref().map(|e| format!("the equaliser {}", e.name)),
+        ];
+        let names: Vec<_> = names.into_iter().flatten().collect();
+        self.say_preparing(match names.is_empty() {
+            true => "the configuration's filter".to_owned(),
+            false => names.join(", "),
+        });
+        self.prepare(Change::Settings(wanted));
+    }
+
+    /// Has configuration and filters read again.
+    pub(super) fn reload(&mut self, reply: Option<SyncSender<Outcome>>) {
+        self.prepare(Change::Files { reply });
+    }
+
+    fn say_preparing(&self, what: String) {
         if let Some(engine) = &mut self.board.facts().engine {
-            let names = [
-                wanted.settings.filter.as_ref().map(|path| format!("the filter {path}")),
-                wanted.settings.equaliser.as_ref().map(|e| format!("the equaliser {}", e.name)),
-            ];
-            let names: Vec<_> = names.into_iter().flatten().collect();
-            engine.preparing = Some(match names.is_empty() {
-                true => "the configuration's filter".to_owned(),
-                false => names.join(", "),
-            });
-        }
-        let base = self.plan.base.clone();
-        // A thread that cannot be started drops the reply's way: the asker is told so.
-        if let Err(reason) = prepare::begin(base, wanted, now, accepted, self.sender.clone()) {
-            log::error!("{reason}");
+            engine.preparing = Some(what);
         }
     }
 
+    fn prepare(&mut self, change: Change) {
+        let now = match &self.phase {
+            Phase::Streaming(running) => Some(running.key()),
+            _ => None,
+        };
+        self.worker.change(Task {
+            change,
+            base: self.plan.base.clone(),
+            settings: self.plan.settings.get().0,
+            filters: self.plan.filters.clone(),
+            now,
+            generation: self.generation,
+        });
+    }
+
     /// Uses what is ready; or says why it cannot be, and what was in force stays.
-    pub(super) fn use_prepared(&mut self, prepared: Prepared) {
-        let Prepared { wanted, ready } = prepared;
+    pub(super) fn use_prepared(&mut self, Prepared { task, ready }: Prepared) {
+        if ready.is_ok() && task.generation != self.generation {
+            // It was made from what is no longer in use.
+            return self.prepare(task.change);
+        }
+        match task.change {
+            Change::Settings(wanted) => self.use_settings(wanted, ready),
+            Change::Files { reply } => self.use_files(ready, reply),
+        }
+    }
+
+    fn use_settings(&mut self, wanted: Wanted, ready: Result<Ready, Error>) {
         if let Some(engine) = &mut self.board.facts().engine {
             engine.preparing = None;
         }
-        let outcome = ready.map(|(config, filters)| {
-            let store = &self.plan.settings;
-            let unchanged = store.get().1 == wanted.revision;
-            store.change(|settings| {
-                let sound = if unchanged { wanted.settings.sound } else { settings.sound };
-                *settings = totton_protocol::Settings { sound, ..wanted.settings.clone() };
-            });
-            self.board.faults_end(&super::replace::ENDED_BY_A_RELOAD[1..]);
-            self.replace(config, filters, "The settings are in force");
-        });
-        if let Err(error) = &outcome {
-            let message = format!("The settings are refused, the old ones stay: {error}");
-            self.board.note_fault(error.fault(), &message);
-        }
+        let Wanted { settings: wanted, revision, reply } = wanted;
         // Who asked may have given up waiting.
-        let _ = wanted.reply.send(outcome);
+        let tell = move |outcome| drop(reply.send(outcome));
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                let message = format!("The settings are refused, the old ones stay: {error}");
+                self.board.note_fault(error.fault(), &message);
+                return tell(Err(error));
+            }
+        };
+        let store = &self.plan.settings;
+        let unchanged = store.get().1 == revision;
+        store.change(|settings| {
+            let sound = if unchanged { wanted.sound } else { settings.sound };
+            *settings = totton_protocol::Settings { sound, ..wanted };
+        });
+        self.board.faults_end(&ENDED_BY_A_RELOAD[1..]);
+        self.replace(ready, "The settings are in force", move || tell(Ok(())));
+    }
+
+    fn use_files(&mut self, ready: Result<Ready, Error>, reply: Option<SyncSender<Outcome>>) {
+        let tell = move |outcome| drop(reply.map(|reply| reply.send(outcome)));
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(error) => {
+                let message = format!("Reload refused, the old settings stay: {error}");
+                self.board.fault_strikes(error.fault(), &message);
+                return tell(Err(message));
+            }
+        };
+        let before = std::mem::replace(&mut self.plan.base, ready.base.clone());
+        let (gain_db, mute) = (ready.base.output.gain_db, ready.base.output.mute);
+        // Gain and mute may have been set on the page meanwhile: only what changed in the file counts.
+        self.plan.settings.change(|settings| {
+            if gain_db != before.output.gain_db {
+                settings.sound.gain_db = gain_db;
+            }
+            if mute != before.output.mute {
+                settings.sound.mute = mute;
+            }
+        });
+        self.board.faults_end(&ENDED_BY_A_RELOAD);
+        self.board.flow().reloads.fetch_add(1, Relaxed);
+        self.replace(ready, "Reloaded", move || tell(Ok(())));
     }
 
     /// The DACs that there are.

@@ -8,7 +8,6 @@ use log::Level;
 use totton_protocol::State;
 
 use super::facts::engine_facts;
-use super::open::choose;
 use super::{Phase, Plan, Supervisor};
 use crate::audio::realtime;
 use crate::audio::stream::{Loss, Part};
@@ -27,7 +26,10 @@ impl Supervisor {
         }
         running.turn(now, self.board.flow());
         let due = now >= running.next_report;
-        let ours = running.stream.input().rate;
+        let ours = match &self.renewal {
+            Some(renewal) => renewal.choice.key.0,
+            None => running.stream.input().rate,
+        };
         if let Some(rate) = self.other_rate(now, ours) {
             return self.switch_rate(rate);
         }
@@ -110,18 +112,6 @@ impl Supervisor {
         if let Phase::Streaming(running) = &self.phase {
             running.stream.fade();
         }
-        let Plan { config, filters, devices, build_engine, .. } = &mut self.plan;
-        let made = choose(config, filters, devices.as_mut(), Ok(Some(rate)))
-            .and_then(|choice| Ok((choice.engine(config, build_engine)?, choice)));
-        self.close();
-        if matches!(self.phase, Phase::Stuck) {
-            return;
-        }
-        let Plan { config, devices, .. } = &mut self.plan;
-        let opened = made.and_then(|(engine, choice)| {
-            let ends = choice.ends(config, devices.as_mut())?;
-            Ok((choice, ends, engine))
-        });
-        self.start(opened);
+        self.renew(Some(rate), None);
     }
 }

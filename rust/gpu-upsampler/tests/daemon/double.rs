@@ -37,6 +37,8 @@ pub struct World {
     pub first_write: Option<Instant>,
     pub capture_xruns: u32,
     pub playback_xruns: u32,
+    /// What the opening of the input takes.
+    pub opening: Duration,
     /// Device calls that come back only after a minute.
     pub stuck: bool,
     /// How much faster than sound the clocks of both devices run.
@@ -78,6 +80,7 @@ impl Machine {
             first_write: None,
             capture_xruns: 0,
             playback_xruns: 0,
+            opening: Duration::ZERO,
             stuck: false,
             speed: 1.0,
             drift: 0.0,
@@ -151,6 +154,8 @@ impl AudioDevices for Machine {
         config: &Capture,
         rate: u32,
     ) -> Result<Box<dyn CaptureDevice>, Error> {
+        let opening = self.world().opening;
+        thread::sleep(opening);
         self.world().position = 0;
         let layout = layout(INPUT, rate, config.channels, &config.formats);
         let clock = Clock::new();

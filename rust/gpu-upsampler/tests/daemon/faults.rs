@@ -1,12 +1,9 @@
 //! What devices do, and how the stream survives it.
 
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use gpu_upsampler::supervisor::Event;
-use gpu_upsampler::{backend, config};
-use totton_dsp::Filter;
 use totton_protocol::{Command, State};
 
 use crate::double::{DAC, INPUT, Machine};
@@ -97,12 +94,8 @@ fn a_new_rate_of_the_host_is_followed() {
 
 #[test]
 fn while_a_stream_is_opened_again_none_is_said_to_run() {
-    let slow = |settings: &config::Engine, filter: &Arc<Filter>, channels| {
-        std::thread::sleep(Duration::from_millis(200));
-        backend::build(settings, filter, channels)
-    };
-    let daemon =
-        Running::start(Machine::new(), Setup { build_engine: Box::new(slow), ..Setup::default() });
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.machine.world().opening = Duration::from_millis(200);
     daemon.until_state(State::Streaming);
     let (reply, answer) = sync_channel(1);
     daemon.events.send(Event::RestartStream { reply }).unwrap();

@@ -35,7 +35,7 @@ struct Daemon {
 impl Daemon {
     fn new(orders: &Arc<Orders>) -> Self {
         let orders = Arc::clone(orders);
-        let build_engine: EngineBuilder = Box::new(move |config, filter, channels| {
+        let build_engine: EngineBuilder = Arc::new(move |config, filter, channels| {
             let orders = Arc::clone(&orders);
             let open = Box::new(move || HostDevice::new(8, Arc::clone(&orders)));
             let precision = Precision::F64;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ impl Default for Setup {
             ratio: RATIO.to_string(),
             grace_seconds: 0.5,
             watchdog: None,
-            build_engine: Box::new(backend::build),
+            build_engine: Arc::new(backend::build),
             before: |_| (),
         }
     }
@@ -99,7 +100,7 @@ impl Running {
 
     /// Starts a daemon anew in the same folder, after [`Running::terminate`].
     pub fn start_again(&mut self) {
-        let build = Box::new(backend::build);
+        let build = Arc::new(backend::build);
         let (events, thread) = launch(&self.folder, &self.machine, build, None);
         (self.events, self.thread) = (events, Some(thread));
     }

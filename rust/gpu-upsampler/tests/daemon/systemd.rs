@@ -103,7 +103,7 @@ fn an_engine_that_hangs_ends_the_pings() {
     let told = Arc::clone(&hang);
     let setup = Setup {
         watchdog: Some(Duration::from_millis(200)),
-        build_engine: Box::new(move |config, filter, channels| {
+        build_engine: Arc::new(move |config, filter, channels| {
             let engine = backend::build(config, filter, channels)?;
             Ok(Box::new(Hanging { engine, hang: Arc::clone(&told) }))
         }),

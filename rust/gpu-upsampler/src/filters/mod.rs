@@ -6,125 +6,28 @@
 //! those for 8, 4, 2 and 1, as every second, fourth... of its taps.
 //!
 //! An equaliser is folded in for one rate and ratio at a time: its frequencies do
-//! not scale with the rate as the filter's shape does. What has been folded is kept.
+//! not scale with the rate as the filter's shape does. What has been made is kept, up to a bound
+//! ([`kept`]).
+//!
+//! Reading, making a filter for a smaller ratio and folding take long for a long filter: only
+//! the thread that prepares does it. The supervisor asks for what takes no time:
+//! [`FilterSet::ratio`].
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod kept;
+mod loaded;
 
-use totton_dsp::{Equaliser, Filter};
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use totton_protocol::FaultKind;
 
+pub use self::kept::{BUDGET_BYTES, Kept};
+pub use self::loaded::{LoadedFilter, Profile};
 use crate::config::{CaptureRate, Config, RATIOS, RatioChoice, rate_family};
 use crate::error::Error;
 
-/// A filter and the file it came from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LoadedFilter {
-    pub file: PathBuf,
-    pub filter: Arc<Filter>,
-    /// Name of the equaliser that is folded in.
-    pub equaliser: Option<String>,
-    /// The most that any input of full scale can come out at, as an amplitude.
-    pub worst_case_gain: f64,
-}
-
-/// The largest sum of the taps' magnitudes over the phases: an output sample is
-/// the sum of one phase's taps times input samples, and the worst input has full
-/// scale everywhere, with the sign of the tap that it meets.
-fn worst_case_gain(filter: &Filter) -> f64 {
-    let mut phases = vec![0.0; filter.ratio()];
-    for frame in filter.taps().chunks(filter.ratio()) {
-        phases.iter_mut().zip(frame).for_each(|(sum, tap)| *sum += tap.abs());
-    }
-    phases.into_iter().fold(0.0, f64::max)
-}
-
-impl LoadedFilter {
-    /// Reads the filter in `file`.
-    ///
-    /// # Errors
-    /// [`Error::Filter`] when it is missing or damaged.
-    pub fn load(file: &Path) -> Result<Self, Error> {
-        let filter = Filter::load(file).map_err(|e| Error::Filter {
-            file: file.to_owned(),
-            fault: fault(&e),
-            reason: e.to_string(),
-        })?;
-        Ok(Self::new(file.to_owned(), filter))
-    }
-
-    fn new(file: PathBuf, filter: Filter) -> Self {
-        let worst_case_gain = worst_case_gain(&filter);
-        Self { file, filter: Arc::new(filter), equaliser: None, worst_case_gain }
-    }
-
-    /// The same with an equaliser for inputs of `rate` Hz.
-    fn equalised(&self, rate: u32, profile: &Profile) -> Result<Self, Error> {
-        let refused = |error: totton_dsp::Error| Error::Profile {
-            name: profile.name.clone(),
-            reason: error.to_string(),
-        };
-        let ratio = self.filter.header().ratio;
-        // The rate that it runs at: a filter's shape scales with it, an equaliser's does not.
-        let filter = self
-            .filter
-            .at(rate, ratio)
-            .and_then(|filter| profile.equaliser.apply(&filter))
-            .map_err(refused)?;
-        let equaliser = Some(profile.name.clone());
-        Ok(Self { equaliser, ..Self::new(self.file.clone(), filter) })
-    }
-
-    /// The same filter for a smaller `ratio`; itself for its own.
-    fn at_ratio(&self, ratio: usize) -> Option<Self> {
-        if self.filter.ratio() == ratio {
-            return Some(self.clone());
-        }
-        let ratio = u32::try_from(ratio).ok()?;
-        let filter = self.filter.at(self.filter.header().input_rate_hz, ratio).ok()?;
-        Some(Self::new(self.file.clone(), filter))
-    }
-}
-
-/// What kind of fault a filter's error is.
-fn fault(error: &totton_dsp::Error) -> FaultKind {
-    match error {
-        totton_dsp::Error::Io { .. } => FaultKind::FilterMissing,
-        totton_dsp::Error::Length { .. } => FaultKind::FilterTruncated,
-        totton_dsp::Error::Checksum { .. } | totton_dsp::Error::Tap { .. } => {
-            FaultKind::FilterDamaged
-        }
-        _ => FaultKind::FilterUnreadable,
-    }
-}
-
-/// An equaliser and its name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Profile {
-    pub name: String,
-    pub equaliser: Equaliser,
-}
-
-impl Profile {
-    /// The profile that the settings hold, if any.
-    ///
-    /// # Errors
-    /// [`Error::Profile`] when its text cannot be used.
-    pub fn of(settings: &totton_protocol::Settings) -> Result<Option<Self>, Error> {
-        let Some(totton_protocol::Equaliser { name, text }) = &settings.equaliser else {
-            return Ok(None);
-        };
-        let name = name.as_str().to_owned();
-        match crate::equaliser::check(&name, text.as_str()) {
-            Ok(equaliser) => Ok(Some(Self { name, equaliser })),
-            Err(refusal) => Err(Error::Profile { name, reason: refusal.message }),
-        }
-    }
-}
-
-/// Filters with the equaliser, by rate in Hz and ratio.
-type Folded = Arc<Mutex<BTreeMap<(u32, usize), LoadedFilter>>>;
+/// An equaliser that lowers a frequency by more has no stand-in, in dB.
+const STAND_IN_FROM_DB: f64 = -40.0;
 
 /// The filters for every rate that the configuration lets the input have. All
 /// files are read at once: a change of rate then waits for no disk, and a bad
@@ -134,8 +37,8 @@ pub struct FilterSet {
     /// By family in Hz, then by ratio, rising.
     files: Vec<(u32, LoadedFilter)>,
     profile: Option<Profile>,
-    /// What has been folded so far; shared by all clones.
-    folded: Folded,
+    /// What has been made of the files so far; shared by all clones.
+    made: Arc<Kept>,
 }
 
 impl PartialEq for FilterSet {
@@ -181,10 +84,10 @@ impl FilterSet {
                 files.push((*family, loaded));
             }
         }
-        let set = Self { files, profile: None, folded: Folded::default() };
+        let set = Self { files, profile: None, made: Arc::default() };
         if let RatioChoice::Fixed(ratio) = config.engine.ratio {
             for family in needed {
-                set.plain(*family, ratio)?;
+                set.source(*family, ratio)?;
             }
         }
         Ok(set)
@@ -198,7 +101,25 @@ impl FilterSet {
     /// The same filters with an equaliser, or without.
     #[must_use]
     pub fn with_profile(self, profile: Option<Profile>) -> Self {
-        Self { profile, folded: Folded::default(), ..self }
+        Self { profile, made: Arc::default(), ..self }
+    }
+
+    /// The name of the equaliser, where there is one.
+    pub fn equaliser(&self) -> Option<&str> {
+        self.profile.as_ref().map(|profile| profile.name.as_str())
+    }
+
+    /// Bytes of what has been made of the files, and is kept.
+    pub fn kept_bytes(&self) -> usize {
+        self.made.bytes()
+    }
+
+    /// Whether that filter can be kept without another one having to go.
+    pub fn has_room_for(&self, rate: u32, ratio: usize) -> bool {
+        let source = self
+            .source(rate, ratio)
+            .map_or(0, |source| source.bytes() * ratio / source.filter.ratio().max(1));
+        self.made.get((rate, ratio)).is_some() || self.kept_bytes() + source <= BUDGET_BYTES
     }
 
     /// The filter for inputs of `rate` Hz and `ratio`, with the equaliser. Takes seconds for a
@@ -207,15 +128,41 @@ impl FilterSet {
     /// # Errors
     /// As [`plain`](Self::plain); [`Error::Profile`] when the equaliser does not fit the rate.
     pub fn get(&self, rate: u32, ratio: usize) -> Result<LoadedFilter, Error> {
-        let plain = self.plain(rate, ratio)?;
-        let Some(profile) = &self.profile else { return Ok(plain) };
-        let folded = || self.folded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = folded().get(&(rate, ratio)) {
-            return Ok(found.clone());
+        self.get_while(rate, ratio, &mut || true)
+    }
+
+    /// The same, made while `go_on` says so.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`Error::Stopped`] when it was told to stop.
+    pub fn get_while(
+        &self,
+        rate: u32,
+        ratio: usize,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<LoadedFilter, Error> {
+        let Some(profile) = &self.profile else { return self.plain(rate, ratio) };
+        if let Some(found) = self.made.get((rate, ratio)) {
+            return Ok(found);
         }
-        let made = plain.equalised(rate, profile)?;
-        folded().insert((rate, ratio), made.clone());
+        let made = self.plain(rate, ratio)?.equalised(rate, profile, go_on)?;
+        self.made.keep((rate, ratio), made.clone());
         Ok(made)
+    }
+
+    /// The filter without its equaliser, and lowered to what that leaves of the frequency that it
+    /// lowers most: no frequency is louder than it will be with it. `None` without an equaliser,
+    /// or when that would be close to silence.
+    ///
+    /// # Errors
+    /// As [`plain`](Self::plain).
+    pub fn stand_in(&self, rate: u32, ratio: usize) -> Result<Option<LoadedFilter>, Error> {
+        let Some(profile) = &self.profile else { return Ok(None) };
+        let (least, _) = profile.equaliser.gain_range_db(f64::from(rate) * ratio as f64);
+        if least < STAND_IN_FROM_DB {
+            return Ok(None);
+        }
+        self.plain(rate, ratio)?.lowered(least.min(0.0)).map(Some)
     }
 
     /// The filter for inputs of `rate` Hz and `ratio`, without an equaliser: the file made for
@@ -224,8 +171,19 @@ impl FilterSet {
     /// # Errors
     /// [`Error::Filter`] when there is none for so large a ratio.
     pub fn plain(&self, rate: u32, ratio: usize) -> Result<LoadedFilter, Error> {
+        let source = self.source(rate, ratio)?;
+        let smaller = source.at_ratio(ratio);
+        smaller.ok_or_else(|| Error::Engine { reason: format!("no filter for the ratio {ratio}") })
+    }
+
+    /// The file that holds the filter for inputs of `rate` Hz and `ratio`.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] when there is none for so large a ratio.
+    pub fn source(&self, rate: u32, ratio: usize) -> Result<&LoadedFilter, Error> {
         let loaded = || self.of_family(rate);
-        loaded().find_map(|loaded| loaded.at_ratio(ratio)).ok_or_else(|| match loaded().last() {
+        let holds = |loaded: &&LoadedFilter| loaded.filter.ratio().is_multiple_of(ratio.max(1));
+        loaded().find(holds).ok_or_else(|| match loaded().last() {
             Some(largest) => Error::Filter {
                 file: largest.file.clone(),
                 fault: FaultKind::FilterUnsuitable,
@@ -241,19 +199,6 @@ impl FilterSet {
     fn of_family(&self, rate: u32) -> impl Iterator<Item = &LoadedFilter> {
         let family = rate_family(rate);
         self.files.iter().filter(move |(f, _)| *f == family).map(|(_, loaded)| loaded)
-    }
-
-    /// The filter for inputs of `rate` Hz, for the ratio of [`ratio`](Self::ratio).
-    ///
-    /// # Errors
-    /// [`Error::NoRate`] when no rate is accepted, [`Error::Filter`] when the ratio has no filter.
-    pub fn choose(
-        &self,
-        config: &Config,
-        rate: u32,
-        accepted: impl Fn(u32) -> bool,
-    ) -> Result<LoadedFilter, Error> {
-        self.get(rate, self.ratio(config, rate, accepted)?)
     }
 
     /// The ratio for inputs of `rate` Hz: the fixed one, or the largest that leads to an output
@@ -313,7 +258,9 @@ fn check(loaded: &LoadedFilter, family: u32, config: &Config) -> Result<(), Erro
 
 #[cfg(test)]
 mod tests {
-    use totton_dsp::{DesignSpec, Measurement, design};
+    use std::path::Path;
+
+    use totton_dsp::{DesignSpec, Equaliser, Measurement, design};
 
     use super::*;
 
@@ -384,7 +331,8 @@ mod tests {
         let ratio = |rest: &str, rate, rates: &[u32]| {
             let config = config(folder.path(), rest);
             let set = FilterSet::load(&config).unwrap();
-            set.choose(&config, rate, |rate| rates.contains(&rate)).map(|l| l.filter.ratio())
+            let ratio = set.ratio(&config, rate, |rate| rates.contains(&rate))?;
+            set.get(rate, ratio).map(|loaded| loaded.filter.ratio())
         };
         let all = crate::device::dac::OUTPUT_RATES;
         assert_eq!(ratio("", 44_100, &all).unwrap(), 16);

@@ -210,6 +210,7 @@ impl Board {
             blocks: rate.and_then(|rate| self.flow.blocks.take(rate)),
             temperatures: machine.temperatures.clone(),
             memory: machine.memory,
+            promptness: self.flow.promptness(),
             status,
         }
     }

@@ -37,6 +37,7 @@ pub mod ipc;
 pub mod logging;
 pub mod machine;
 pub mod notify;
+pub mod promptness;
 pub mod render;
 pub mod settings;
 pub mod signals;

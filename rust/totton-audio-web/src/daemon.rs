@@ -12,12 +12,16 @@ use crate::guard::caller::Places;
 use crate::problem::Problem;
 use crate::settings::Settings;
 
-/// Requests on their way at the same time. The daemon answers one after the
-/// other; each that waits holds a thread.
+/// Requests on their way at the same time: each that waits holds a thread.
 const AT_ONCE: usize = 8;
 
 /// Of these, for the page alone.
 const FOR_THE_PAGE: usize = 2;
+
+/// Of all, for what may take seconds; of these, for the page alone. Volume and mute have room
+/// beside them.
+const SLOW_AT_ONCE: usize = 4;
+const SLOW_FOR_THE_PAGE: usize = 1;
 
 /// What to do while the daemon is away; the feed says the same.
 pub const AWAY_ACTION: &str = "Wait: systemd starts it again. If it stays away, \
@@ -36,6 +40,7 @@ pub struct Daemon {
     quick: Client,
     slow: Client,
     places: Places,
+    slow_places: Places,
 }
 
 impl Daemon {
@@ -45,6 +50,7 @@ impl Daemon {
             quick: Client::with_endpoint(settings.control(), settings.answer()),
             slow: Client::with_endpoint(settings.control(), settings.slow_answer()),
             places: Places::new(AT_ONCE, FOR_THE_PAGE),
+            slow_places: Places::new(SLOW_AT_ONCE, SLOW_FOR_THE_PAGE),
         }
     }
 
@@ -55,16 +61,21 @@ impl Daemon {
     /// of range, 409 when it cannot do it, 502 when the two are not understood
     /// by each other.
     pub async fn ask(&self, command: Command) -> Result<Answer, Problem> {
-        let Some(_place) = self.places.take() else {
-            return Err(Problem::new(
+        let busy = |most: usize| {
+            Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
                 "Too many requests wait for the audio daemon",
-                format!("at most {AT_ONCE} requests wait at once"),
+                format!("at most {most} requests of this kind wait at once"),
                 "Try again in a moment.",
             )
-            .retry_after(Duration::from_secs(1)));
+            .retry_after(Duration::from_secs(1))
         };
+        let _slow = match is_slow(&command) {
+            true => Some(self.slow_places.take().ok_or_else(|| busy(SLOW_AT_ONCE))?),
+            false => None,
+        };
+        let _place = self.places.take().ok_or_else(|| busy(AT_ONCE))?;
         let client = self.client(&command);
         web::block(move || ask(&client, command)).await.map_err(Problem::stopping)?
     }
@@ -128,16 +139,17 @@ impl Daemon {
         ask(&self.client(&command), command).map(drop)
     }
 
-    /// What loads a filter or opens a device takes its time.
     fn client(&self, command: &Command) -> Client {
-        match command {
-            Command::Status
-            | Command::Settings
-            | Command::SetMute { .. }
-            | Command::SetGain { .. } => self.quick.clone(),
-            _ => self.slow.clone(),
-        }
+        if is_slow(command) { self.slow.clone() } else { self.quick.clone() }
     }
+}
+
+/// What loads a filter or opens a device takes its time.
+fn is_slow(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Status | Command::Settings | Command::SetMute { .. } | Command::SetGain { .. }
+    )
 }
 
 fn ask(client: &Client, command: Command) -> Result<Answer, Problem> {

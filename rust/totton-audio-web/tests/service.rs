@@ -83,6 +83,31 @@ fn every_command_reaches_the_daemon_and_answers_with_the_status_after_it() {
 }
 
 #[test]
+fn orders_that_take_their_time_leave_room_for_the_volume() {
+    let (bench, double) = Bench::with_daemon("");
+    double.shared.lock().unwrap().pending = true;
+    let reload = || bench.order("POST /api/v1/reload", "{}");
+    let answers: Vec<Response> = std::thread::scope(|scope| {
+        let orders: Vec<_> = (0..8).map(|_| scope.spawn(reload)).collect();
+        std::thread::sleep(Duration::from_millis(300));
+        // While they wait.
+        for step in 0..10 {
+            let body = format!("{{\"gain_db\":-{step}}}");
+            assert_eq!(bench.order("PUT /api/v1/gain", &body).status, 200);
+        }
+        assert!(orders.iter().any(|order| !order.is_finished()), "none was made to wait");
+        double.shared.lock().unwrap().pending = false;
+        orders.into_iter().map(|order| order.join().unwrap()).collect()
+    });
+    let done = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!((1..=4).contains(&done), "{done}");
+    let refused = answers.iter().filter(|answer| answer.status != 200);
+    for response in refused {
+        assert_problem(response, 503, "busy");
+    }
+}
+
+#[test]
 fn the_daemons_refusals_keep_their_reason() {
     let (bench, double) = Bench::with_daemon("");
     for (code, status, kind) in [

@@ -118,6 +118,9 @@ impl State {
                 return Reply::Ok(Answer::Filters { filters: vec![filter.clone()] });
             }
             Command::Spectrum => return Reply::Ok(Answer::Spectrum { input: None, output: None }),
+            Command::Outcome { order } => {
+                return Reply::error(ErrorCode::Failed, format!("no order {order}"));
+            }
             Command::Status | Command::Reload | Command::RestartStream => {}
         }
         let status = Status { sound: self.settings.sound, ..Status::default() };

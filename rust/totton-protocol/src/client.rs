@@ -1,6 +1,6 @@
 //! Asking the daemon and listening to it, with deadlines.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -25,6 +25,10 @@ pub enum ClientError {
     Unexpected { command: &'static str, answer: Box<Answer> },
 }
 
+/// The first and the longest time between two questions how an order ended.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
 /// Asks the daemon. Blocking; each call opens a socket of its own, so that a
 /// daemon that was away (a REQ socket would then be stuck) costs nothing later.
 #[derive(Clone)]
@@ -45,12 +49,35 @@ impl Client {
         Self { context: zmq::Context::new(), endpoint: endpoint.into(), deadline }
     }
 
-    /// Sends one command and waits for its answer, at most the deadline.
+    /// Sends one command and waits for its answer, at most the deadline; where it is an order that
+    /// takes longer, for how that ended.
     ///
     /// # Errors
     /// [`ClientError::NoAnswer`] when the daemon is away or too slow,
-    /// [`ClientError::Refused`] when it says no.
+    /// [`ClientError::Refused`] when it says no, or when an order is not done by the deadline.
     pub fn ask(&self, command: Command) -> Result<Answer, ClientError> {
+        let started = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut answer = self.ask_once(command)?;
+        while let Answer::Pending { order } = answer {
+            if started.elapsed() >= self.deadline {
+                let code = ErrorCode::Failed;
+                let message =
+                    format!("not done after {:?}; it may still be carried out", self.deadline);
+                return Err(ClientError::Refused { code, message, line: None });
+            }
+            std::thread::sleep(pause);
+            pause = (2 * pause).min(LONGEST_PAUSE);
+            answer = self.ask_once(Command::Outcome { order })?;
+        }
+        Ok(answer)
+    }
+
+    /// Sends one command and gives its answer, which may be [`Answer::Pending`].
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn ask_once(&self, command: Command) -> Result<Answer, ClientError> {
         let text =
             serde_json::to_vec(&Request::from(command)).map_err(|e| self.not_understood(e))?;
         let answer = self.exchange(&text).map_err(|source| match source {
@@ -227,5 +254,37 @@ mod tests {
         let error = client.call(Command::SetMute { mute: true }).unwrap_err();
         assert_eq!(error.to_string(), "no stream");
         drop(daemon.join().unwrap());
+    }
+
+    #[test]
+    fn an_order_that_takes_its_time_is_waited_for_until_the_deadline() {
+        let (_folder, endpoint) = ipc("control.sock");
+        let server = zmq::Context::new().socket(zmq::REP).unwrap();
+        server.bind(&endpoint).unwrap();
+        let daemon = std::thread::spawn(move || {
+            // Until the asker has had enough.
+            server.set_rcvtimeo(1000).unwrap();
+            let mut asked = vec![];
+            while let Ok(text) = server.recv_bytes(0) {
+                asked.push(serde_json::from_slice::<Request>(&text).unwrap().command);
+                let reply = match asked.len() {
+                    3 => Reply::error(ErrorCode::BadFilter, "no filter"),
+                    _ => Reply::Ok(Answer::Pending { order: 7 }),
+                };
+                server.send(serde_json::to_vec(&reply).unwrap(), 0).unwrap();
+            }
+            asked
+        });
+        let client = Client::with_endpoint(endpoint, Duration::from_secs(5));
+        assert_eq!(client.call(Command::Reload).unwrap_err().to_string(), "no filter");
+        let impatient = Client { deadline: Duration::from_millis(60), ..client };
+        let started = Instant::now();
+        let error = impatient.call(Command::Reload).unwrap_err().to_string();
+        assert!(error.contains("60ms; it may still be carried out"), "{error}");
+        assert!(started.elapsed() >= Duration::from_millis(60));
+        let (reload, outcome) = (Command::Reload, Command::Outcome { order: 7 });
+        let asked = daemon.join().unwrap();
+        assert_eq!(asked[..4], [reload.clone(), outcome.clone(), outcome.clone(), reload]);
+        assert!(asked.len() > 5 && asked[4..].iter().all(|asked| *asked == outcome), "{asked:?}");
     }
 }

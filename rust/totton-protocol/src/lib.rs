@@ -35,7 +35,8 @@ pub use fault::{Fault, FaultKind};
 pub use filter_path::FilterPath;
 pub use message::{Answer, Command, ErrorCode, PROTOCOL_VERSION, Reply, Request, Telemetry};
 pub use meter::{
-    BlockLoad, Buffer, BufferPlace, Drift, DriftMethod, Levels, Memory, Spectrum, Temperature,
+    BlockLoad, Buffer, BufferPlace, Delays, Drift, DriftMethod, Levels, Memory, Promptness,
+    Spectrum, Temperature,
 };
 pub use settings::{Crossfeed, Equaliser, Headroom, Limiter, Settings, Sound};
 pub use status::{

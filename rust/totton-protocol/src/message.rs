@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Dac, FilterChoice};
-use crate::meter::{BlockLoad, Buffer, Drift, Levels, Memory, Spectrum, Temperature};
+use crate::meter::{BlockLoad, Buffer, Drift, Levels, Memory, Promptness, Spectrum, Temperature};
 use crate::settings::{OutOfRange, Settings, out_of_range, read_gain, read_text};
 use crate::status::Status;
 use crate::text::{EqualiserText, bounded};
@@ -77,6 +77,12 @@ pub enum Command {
     /// times a second, and told at the next request; two seconds after the last request it ends.
     /// The answers of the first 0.3 s after a pause are silence. Answer: `spectrum`.
     Spectrum,
+    /// Tell how an order ended that was answered with `pending`: that is told once. Answer: that of
+    /// the order, or `pending` again.
+    Outcome {
+        /// What `pending` gave.
+        order: u64,
+    },
 }
 
 impl Command {
@@ -96,6 +102,7 @@ impl Command {
             Self::Dacs => "dacs",
             Self::Filters => "filters",
             Self::Spectrum => "spectrum",
+            Self::Outcome { .. } => "outcome",
         }
     }
 }
@@ -201,6 +208,12 @@ pub enum Answer {
         /// Graphic curves.
         curves: u32,
     },
+    /// It takes longer than an answer may, and is being done: a request `outcome` tells how it
+    /// ended.
+    Pending {
+        /// What `outcome` is to name.
+        order: u64,
+    },
 }
 
 /// Why a request failed.
@@ -249,6 +262,9 @@ pub struct Telemetry {
     /// The daemon's memory, where the kernel tells it.
     #[serde(default)]
     pub memory: Option<Memory>,
+    /// How soon the daemon has answered and looked after its stream.
+    #[serde(default)]
+    pub promptness: Promptness,
 }
 
 #[cfg(test)]
@@ -279,6 +295,7 @@ mod tests {
             Command::Dacs,
             Command::Filters,
             Command::Spectrum,
+            Command::Outcome { order: 7 },
         ] {
             let value = serde_json::to_value(Request::from(command.clone())).unwrap();
             assert_eq!(value["command"], command.name());
@@ -296,6 +313,7 @@ mod tests {
             Reply::Ok(Answer::Filters { filters: vec![FilterChoice::default()] }),
             Reply::Ok(Answer::Spectrum { input: Some(Spectrum::default()), output: None }),
             Reply::Ok(Answer::Equaliser { preamp_db: -6.6, bands: 10, curves: 0 }),
+            Reply::Ok(Answer::Pending { order: 7 }),
             Reply::error(ErrorCode::Failed, "no"),
             Reply::Error { code: ErrorCode::BadEqualiser, message: "no".into(), line: Some(3) },
         ] {

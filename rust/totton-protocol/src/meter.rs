@@ -118,6 +118,32 @@ pub struct BlockLoad {
     pub block_seconds: f64,
 }
 
+/// How soon the daemon does what others wait for, since it started.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Promptness {
+    /// Upper bounds of the classes in seconds. The counts have one class more, for what took longer.
+    pub bounds_seconds: Vec<f64>,
+    /// From a request to its answer, volume and mute left out.
+    pub answers: Delays,
+    /// The same for volume and mute.
+    pub volume_answers: Delays,
+    /// Turns of the thread that looks after the stream, and pings systemd.
+    pub turns: Delays,
+}
+
+/// How often something took how long.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Delays {
+    /// How many fell into each class.
+    pub counts: Vec<u64>,
+    /// The longest in seconds.
+    pub longest_seconds: f64,
+}
+
 /// One of the board's thermometers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -2,15 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use totton_dsp::engine::{Report, Watch};
-use totton_protocol::{Counters, Levels};
+use totton_protocol::{Counters, Levels, Promptness};
 
 use super::gain::wishes::Wishes;
 use super::level::Level;
 use super::meter::{Blocks, Meter};
 use super::ring::FrameWriter;
 use super::tap::Taps;
+use crate::promptness::{BOUNDS, Classes};
 
 /// Counters, levels and wishes, shared by the audio threads and the rest of
 /// the daemon. Lives as long as the daemon, across streams.
@@ -26,6 +28,11 @@ pub struct Flow {
     pub(crate) settings_writes: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) refused_requests: AtomicU64,
+    /// From requests to their answers; volume and mute apart.
+    pub(crate) answers: Classes,
+    pub(crate) volume_answers: Classes,
+    /// Turns of the supervisor.
+    pub(crate) turns: Classes,
     pub(crate) input_pauses: AtomicU64,
     pub(crate) stream_starts: AtomicU64,
     pub(crate) reloads: AtomicU64,
@@ -146,6 +153,16 @@ impl Flow {
             settings_writes: self.settings_writes.load(Relaxed),
             requests: self.requests.load(Relaxed),
             refused_requests: self.refused_requests.load(Relaxed),
+        }
+    }
+
+    /// How soon was done what others wait for.
+    pub fn promptness(&self) -> Promptness {
+        Promptness {
+            bounds_seconds: BOUNDS.iter().map(Duration::as_secs_f64).collect(),
+            answers: self.answers.to_message(),
+            volume_answers: self.volume_answers.to_message(),
+            turns: self.turns.to_message(),
         }
     }
 

@@ -1,22 +1,23 @@
 //! Answering requests.
 //!
-//! One after the other, by one thread: what takes long (a filter's file, a
-//! stream's restart) is done by the supervisor, and waited for. The audio threads
+//! One after the other, by one thread that waits for nobody: what takes long (a filter's file, a
+//! stream's restart, a folder) is an order of [`super::orders`], done by others. The audio threads
 //! know nothing of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::time::Duration;
+use std::time::Instant;
 
 use totton_protocol::settings::Refused;
 use totton_protocol::{Answer, Command, ErrorCode, Reply, Request, Settings};
 
+use super::orders::{self, Order, Orders, Refusal, failed};
 use crate::board::Board;
-use crate::error::Error;
+use crate::choices::Look;
+use crate::equaliser;
 use crate::spectrum::{Asker, Dead};
+use crate::supervisor::Event;
 use crate::supervisor::prepare::Wanted;
-use crate::supervisor::{Event, Outcome};
-use crate::{choices, equaliser};
 
 /// A message larger than this is not even received: ZeroMQ closes the
 /// connection. Up to here a too large request is read, and answered with the reason.
@@ -25,59 +26,55 @@ pub(super) const HARD_LIMIT_BYTES: i64 = 1024 * 1024;
 /// How often to look whether to end, in milliseconds.
 const TURN_MS: i64 = 100;
 
-/// How long the supervisor may take for a reload, a restart, another filter.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Who answers, and whom it asks.
 pub(super) struct Control<'a> {
     pub(super) board: &'a Board,
     pub(super) events: &'a Sender<Event>,
     pub(super) ended: &'a AtomicBool,
     pub(super) spectrum: &'a Asker,
+    pub(super) folders: &'a SyncSender<Look>,
 }
 
-/// A refusal, or what keeps a command from being carried out.
-type Refusal = Box<Reply>;
-
-fn failed(message: impl Into<String>) -> Refusal {
-    Box::new(Reply::error(ErrorCode::Failed, message))
-}
-
-/// The answer to settings that the supervisor could not put in force.
-fn refused(error: &Error) -> Refusal {
-    let code = match error {
-        Error::Filter { .. } => ErrorCode::BadFilter,
-        Error::Profile { .. } => ErrorCode::BadEqualiser,
-        Error::Setting(_) => ErrorCode::OutOfRange,
-        _ => ErrorCode::Failed,
-    };
-    Box::new(Reply::error(code, error.to_string()))
+/// What a control thread remembers.
+#[derive(Default)]
+struct Memory {
+    orders: Orders,
+    /// Settings that are being got ready, and their order: what is changed next is changed in them.
+    wanted: Option<(u64, Settings)>,
 }
 
 impl Control<'_> {
-    /// Answers until the end.
+    /// Answers until the end. It waits for nobody: what takes longer is an order, whose outcome
+    /// is asked for.
     pub(super) fn serve(&self, socket: &zmq::Socket) {
+        let mut memory = Memory::default();
         while !self.ended.load(Ordering::Relaxed) {
             match socket.poll(zmq::POLLIN, TURN_MS) {
                 Ok(0) | Err(zmq::Error::EINTR) => continue,
                 Ok(_) => {}
                 Err(error) => return log::error!("the control socket is lost: {error}"),
             }
-            let reply = match socket.recv_multipart(zmq::DONTWAIT) {
-                Ok(frames) => self.answer(&frames),
+            let frames = match socket.recv_multipart(zmq::DONTWAIT) {
+                Ok(frames) => frames,
                 Err(zmq::Error::EAGAIN | zmq::Error::EINTR) => continue,
                 Err(error) => return log::error!("the control socket is lost: {error}"),
             };
-            self.board.flow().requests.fetch_add(1, Ordering::Relaxed);
+            let began = Instant::now();
+            let (volume, reply) = self.answer(&mut memory, &frames);
+            let flow = self.board.flow();
+            flow.requests.fetch_add(1, Ordering::Relaxed);
             let text = serde_json::to_vec(&reply).unwrap_or_default();
             // The asker may be gone, or not read: that is its affair.
             if let Err(error) = socket.send(text, zmq::DONTWAIT) {
                 log::debug!("a reply could not be sent: {error}");
             }
+            let delays = if volume { &flow.volume_answers } else { &flow.answers };
+            delays.note(began.elapsed());
         }
     }
 
-    fn answer(&self, frames: &[Vec<u8>]) -> Reply {
+    /// The reply, and whether it is to a change of volume or mute.
+    fn answer(&self, memory: &mut Memory, frames: &[Vec<u8>]) -> (bool, Reply) {
         let request = match frames {
             [request] => Request::parse(request),
             _ => {
@@ -85,45 +82,62 @@ impl Control<'_> {
                 Err(Box::new(Reply::error(ErrorCode::BadRequest, message)))
             }
         };
+        let mut volume = false;
         let outcome = match request {
-            Ok(request) => self.obey(request.command),
+            Ok(Request { command, .. }) => {
+                volume = matches!(command, Command::SetMute { .. } | Command::SetGain { .. });
+                self.obey(memory, command)
+            }
             Err(refusal) => {
                 self.board.flow().refused_requests.fetch_add(1, Ordering::Relaxed);
                 log::debug!("refused: {refusal:?}");
                 Err(refusal)
             }
         };
-        outcome.map_or_else(|refusal| *refusal, Reply::Ok)
+        (volume, outcome.map_or_else(|refusal| *refusal, Reply::Ok))
     }
 
-    fn obey(&self, command: Command) -> Result<Answer, Refusal> {
+    fn obey(&self, memory: &mut Memory, command: Command) -> Result<Answer, Refusal> {
         match command {
             Command::Status => {}
             Command::SetMute { mute } => self.change(|settings| settings.sound.mute = mute),
             Command::SetGain { gain_db } => {
                 self.change(|settings| settings.sound.gain_db = gain_db);
             }
-            Command::Reload => self.order(|reply| Event::Reload { reply: Some(reply) })?,
-            Command::RestartStream => self.order(|reply| Event::RestartStream { reply })?,
+            Command::Reload => {
+                let outcome = self.tell(|reply| Event::Reload { reply: Some(reply) })?;
+                return memory.orders.place(Order::Status(outcome), self.board);
+            }
+            Command::RestartStream => {
+                let outcome = self.tell(|reply| Event::RestartStream { reply })?;
+                return memory.orders.place(Order::Status(outcome), self.board);
+            }
             Command::Settings => return Ok(self.settings()),
-            Command::ReplaceSettings { settings } => return self.replace(*settings),
+            Command::ReplaceSettings { settings } => return self.replace(memory, *settings),
             Command::ChangeSettings { changes } => {
-                return self.replace(self.changed(changes.into())?);
+                let wanted = self.changed(memory, changes.into())?;
+                return self.replace(memory, wanted);
             }
             Command::CheckEqualiser { text } => return check("equaliser", text.as_str()),
             Command::Dacs => {
-                let dacs = self.ask(|reply| Event::Dacs { reply })?;
-                return Ok(Answer::Dacs { dacs });
+                let outcome = self.tell(|reply| Event::Dacs { reply })?;
+                return memory.orders.place(Order::Dacs(outcome), self.board);
             }
             Command::Filters => {
-                let filters = choices::filters(&self.board.facts().config);
-                return Ok(Answer::Filters { filters });
+                let (reply, outcome) = mpsc::sync_channel(1);
+                let config = self.board.facts().config.clone();
+                // A folder that does not answer holds up those who ask for it, and nobody else.
+                self.folders.try_send(Look { config, reply }).map_err(|_| {
+                    failed("the folders of the filters have not answered those who asked before")
+                })?;
+                return memory.orders.place(Order::Filters(outcome), self.board);
             }
             Command::Spectrum => {
                 let died = |Dead| failed("the thread that computes spectra has died; see the log");
                 let (input, output) = self.spectrum.ask().map_err(died)?.map(Into::into).unzip();
                 return Ok(Answer::Spectrum { input, output });
             }
+            Command::Outcome { order } => return memory.orders.outcome(order, self.board),
         }
         Ok(Answer::Status { status: Box::new(self.board.status()) })
     }
@@ -135,64 +149,65 @@ impl Control<'_> {
     }
 
     fn settings(&self) -> Answer {
-        let (settings, revision) = self.board.settings().get();
-        Answer::Settings { settings: Box::new(settings), revision }
+        orders::settings(self.board)
     }
 
-    /// The settings with a merge patch on them.
-    fn changed(&self, patch: serde_json::Value) -> Result<Settings, Refusal> {
-        let (settings, _) = self.board.settings().get();
-        settings.changed(patch).map_err(|error| {
-            Box::new(match error {
-                Refused::OutOfRange(error) => error.into(),
-                Refused::Form(_) => Reply::error(ErrorCode::BadRequest, error.to_string()),
+    /// The settings with a merge patch on them: on those in force where that changes the sound
+    /// alone, else on those that are being got ready, if any.
+    fn changed(&self, memory: &mut Memory, patch: serde_json::Value) -> Result<Settings, Refusal> {
+        let (now, _) = self.board.settings().get();
+        let changed = |settings: &Settings| {
+            settings.changed(patch.clone()).map_err(|error| {
+                Box::new(match error {
+                    Refused::OutOfRange(error) => error.into(),
+                    Refused::Form(_) => Reply::error(ErrorCode::BadRequest, error.to_string()),
+                })
             })
-        })
+        };
+        let wanted = changed(&now)?;
+        if only_sound(&now, &wanted) {
+            return Ok(wanted);
+        }
+        let Memory { orders, wanted: on_their_way } = memory;
+        on_their_way.take_if(|(order, _)| !orders.is_under_way(*order, self.board));
+        match on_their_way {
+            Some((_, settings)) => changed(&Settings { sound: now.sound, ..settings.clone() }),
+            None => Ok(wanted),
+        }
     }
 
     /// Puts `wanted` in force: at once what only concerns the sound, by the supervisor what needs
     /// another filter or DAC.
-    fn replace(&self, wanted: Settings) -> Result<Answer, Refusal> {
+    fn replace(&self, memory: &mut Memory, wanted: Settings) -> Result<Answer, Refusal> {
         let (now, revision) = self.board.settings().get();
         if let Some(profile) = &wanted.equaliser {
             check(profile.name.as_str(), profile.text.as_str())?;
         }
-        let only_sound = Settings { sound: wanted.sound, ..now } == wanted;
-        if only_sound {
+        if only_sound(&now, &wanted) {
             self.change(|settings| settings.sound = wanted.sound);
-        } else {
-            self.ask(|reply| Event::Apply(Box::new(Wanted { settings: wanted, revision, reply })))?
-                .map_err(|error| refused(&error))?;
+            return Ok(self.settings());
         }
-        Ok(self.settings())
+        let settings = wanted.clone();
+        let outcome = self
+            .tell(|reply| Event::Apply(Box::new(Wanted { settings: wanted, revision, reply })))?;
+        let answer = memory.orders.place(Order::Settings(outcome), self.board);
+        if let Ok(Answer::Pending { order }) = answer {
+            memory.wanted = Some((order, settings));
+        }
+        answer
     }
 
-    /// Has the supervisor do something.
-    fn order(&self, event: impl FnOnce(SyncSender<Outcome>) -> Event) -> Result<(), Refusal> {
-        self.ask(event)?.map_err(failed)
-    }
-
-    /// Asks the supervisor, and waits for it.
-    fn ask<T>(&self, event: impl FnOnce(SyncSender<T>) -> Event) -> Result<T, Refusal> {
+    /// Tells the supervisor what to do; gives the way its outcome comes.
+    fn tell<T>(&self, event: impl FnOnce(SyncSender<T>) -> Event) -> Result<Receiver<T>, Refusal> {
         let (reply, outcome) = mpsc::sync_channel(1);
         self.events.send(event(reply)).map_err(|_| failed("the daemon is stopping"))?;
-        self.wait_for(&outcome)
+        Ok(outcome)
     }
+}
 
-    fn wait_for<T>(&self, outcome: &Receiver<T>) -> Result<T, Refusal> {
-        let turn = Duration::from_millis(TURN_MS.unsigned_abs());
-        let mut waited = Duration::ZERO;
-        while waited < PATIENCE && !self.ended.load(Ordering::Relaxed) {
-            match outcome.recv_timeout(turn) {
-                Ok(outcome) => return Ok(outcome),
-                Err(mpsc::RecvTimeoutError::Timeout) => waited += turn,
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return Err(failed("the daemon is stopping, or out of threads"));
-                }
-            }
-        }
-        Err(failed(format!("not done after {} s; it may still be carried out", waited.as_secs())))
-    }
+/// Whether `wanted` needs nothing but another sound.
+fn only_sound(now: &Settings, wanted: &Settings) -> bool {
+    Settings { sound: wanted.sound, ..now.clone() } == *wanted
 }
 
 /// Tells what an equaliser's text comes down to, or which line is at fault.

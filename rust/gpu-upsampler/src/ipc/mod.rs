@@ -1,9 +1,10 @@
 //! The sockets that the other services talk to: see `totton-protocol`.
 //!
-//! - [`control`]: answers requests (REP)
+//! - [`control`]: answers requests (REP); [`orders`]: those that take longer
 //! - [`telemetry`]: publishes the state (PUB)
 
 mod control;
+mod orders;
 mod telemetry;
 
 use std::fs;
@@ -11,13 +12,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
 use totton_protocol::endpoint;
 
 use self::control::Control;
 use crate::board::Board;
+use crate::choices;
 use crate::error::Error;
 use crate::spectrum;
 use crate::supervisor::Event;
@@ -45,11 +47,18 @@ impl Sockets {
         sockets.spawn("spectrum", move || looker.run())?;
         let (board_, events, ended) =
             (Arc::clone(board), events.clone(), Arc::clone(&sockets.ended));
+        let (folders, asks) = mpsc::sync_channel(4);
+        // Not waited for at the end: a folder may not answer.
+        thread::Builder::new()
+            .name("folders".to_owned())
+            .spawn(move || choices::look_when_asked(&asks))
+            .map_err(|source| Error::Thread { name: "folders", source })?;
         sockets.spawn("control", move || {
-            // Dropped at the end: that ends the thread `spectrum`, too.
-            let spectrum = spectrum;
+            // Dropped at the end: that ends the threads `spectrum` and `folders`, too.
+            let (spectrum, folders) = (spectrum, folders);
             let (board, events, ended) = (&board_, &events, &ended);
-            Control { board, events, ended, spectrum: &spectrum }.serve(&control);
+            Control { board, events, ended, spectrum: &spectrum, folders: &folders }
+                .serve(&control);
         })?;
 
         let telemetry = sockets.bind(&context, zmq::PUB, folder, endpoint::TELEMETRY_FILE)?;

@@ -194,8 +194,12 @@ impl Supervisor {
     /// Runs until told to end; the stream has then been faded out and closed.
     pub fn run(mut self) {
         loop {
+            let began = Instant::now();
             self.turn();
-            match self.events.recv_timeout(TURN) {
+            self.board.flow().turns.note(began.elapsed());
+            let event = self.events.recv_timeout(TURN);
+            let began = Instant::now();
+            match event {
                 Ok(Event::Terminate) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Event::Reload { reply }) => self.reload(reply),
                 Ok(Event::RestartStream { reply }) => {
@@ -208,8 +212,9 @@ impl Supervisor {
                 Ok(Event::Prepared(prepared)) => self.use_prepared(*prepared),
                 Ok(Event::Made(made)) => self.take_in(*made),
                 Ok(Event::Dacs { reply }) => drop(reply.send(self.dacs())),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => continue,
             }
+            self.board.flow().turns.note(began.elapsed());
         }
         self.plan.notifier.stopping();
         self.tell(State::Stopping, "Stopping", Level::Info);

@@ -47,7 +47,7 @@ struct Desk {
 /// What is being done.
 enum Job {
     Need(Need),
-    Change(Task),
+    Change(Box<Task>),
     Ahead(Ahead),
 }
 
@@ -70,8 +70,8 @@ impl Desk {
         }
         let urgent = tasks.need.take_if(|need| !need.late).map(Job::Need);
         urgent
-            .or_else(|| tasks.files.take().map(Job::Change))
-            .or_else(|| tasks.settings.take().map(Job::Change))
+            .or_else(|| tasks.files.take().map(|task| Job::Change(Box::new(task))))
+            .or_else(|| tasks.settings.take().map(|task| Job::Change(Box::new(task))))
             .or_else(|| tasks.need.take().map(Job::Need))
             .or_else(|| tasks.ahead.take().map(Job::Ahead))
     }
@@ -189,7 +189,7 @@ impl Bench {
         while let Some(job) = self.desk.take() {
             match job {
                 Job::Need(need) => self.engine(need),
-                Job::Change(task) => self.change(task),
+                Job::Change(task) => self.change(*task),
                 Job::Ahead(ahead) => self.fold_ahead(&ahead),
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use totton_protocol::message::MAX_REQUEST_BYTES;
 use totton_protocol::{
-    Answer, Command, ErrorCode, Levels, Reply, State, Status, TelemetryListener, endpoint,
+    Answer, Command, ErrorCode, Levels, Reply, Request, State, Status, TelemetryListener, endpoint,
 };
 
 use crate::double::Machine;
@@ -25,9 +25,16 @@ impl Asker {
         Self(socket)
     }
 
+    /// The reply; to an order that takes longer, how that ended.
     fn ask(&self, request: &[u8]) -> Reply {
         self.0.send(request, 0).unwrap();
-        serde_json::from_slice(&self.0.recv_bytes(0).unwrap()).unwrap()
+        match serde_json::from_slice(&self.0.recv_bytes(0).unwrap()).unwrap() {
+            Reply::Ok(Answer::Pending { order }) => {
+                std::thread::sleep(Duration::from_millis(5));
+                self.ask(&serde_json::to_vec(&Request::from(Command::Outcome { order })).unwrap())
+            }
+            reply => reply,
+        }
     }
 
     fn refusal(&self, request: &[u8]) -> (ErrorCode, String) {

@@ -2,6 +2,7 @@
 //! alsa-lib or another folder, and what was in force stays.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use totton_protocol::{FaultKind, State, endpoint};
@@ -12,15 +13,23 @@ use crate::running::{Running, Setup, until};
 /// Runs a shell command when alsa-lib opens it.
 const COMMAND: &str = "file:'|id > /tmp/PWNED; cat > /dev/null',raw";
 
-/// Sends one request as it is, and gives the reply.
+/// Sends one request as it is, and gives the reply; to an order that takes longer, how that ended.
 fn ask(daemon: &Running, request: &Value) -> Value {
     let socket = zmq::Context::new().socket(zmq::REQ).unwrap();
     socket.set_rcvtimeo(10_000).unwrap();
     socket.set_linger(0).unwrap();
     let file = daemon.place(endpoint::CONTROL_FILE);
     socket.connect(&format!("ipc://{}", file.display())).unwrap();
-    socket.send(request.to_string().as_bytes(), 0).unwrap();
-    serde_json::from_slice(&socket.recv_bytes(0).unwrap()).unwrap()
+    let mut request = request.clone();
+    loop {
+        socket.send(request.to_string().as_bytes(), 0).unwrap();
+        let reply: Value = serde_json::from_slice(&socket.recv_bytes(0).unwrap()).unwrap();
+        if reply["answer"] != "pending" {
+            return reply;
+        }
+        request = json!({"version": 2, "command": "outcome", "order": reply["order"]});
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn settings(daemon: &Running) -> Value {

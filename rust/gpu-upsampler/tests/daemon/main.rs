@@ -8,6 +8,7 @@
 //! - [`soak`]: many faults at random
 //! - [`spectrum`]: what sounds by frequency
 //! - [`settings`]: what listeners set; [`systemd`]: what systemd hears
+//! - [`worker`]: what takes long, beside the sound
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
@@ -24,3 +25,4 @@ mod soak;
 mod spectrum;
 mod stream;
 mod systemd;
+mod worker;

@@ -22,14 +22,17 @@ use crate::double::Machine;
 pub const RATIO: usize = 4;
 pub const BLOCK: usize = 256;
 
-/// Waits until `done` says something, for at most ten seconds.
+/// For how long a test waits: a busy machine may take its time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `done` says something, at most [`PATIENCE`].
 pub fn until<T>(what: &str, done: impl FnMut() -> Option<T>) -> T {
     until_or(done).unwrap_or_else(|| panic!("waited in vain: {what}"))
 }
 
 /// The same; `None`: in vain.
 pub fn until_or<T>(mut done: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let value = done();
         if value.is_some() || Instant::now() >= deadline {

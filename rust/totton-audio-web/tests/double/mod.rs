@@ -26,6 +26,8 @@ pub struct Shared {
     pub refusal: Option<(ErrorCode, String)>,
     /// Whether all settings are refused that are sent as a whole.
     pub refuse_settings: bool,
+    /// Whether a reload is under way for as long as this is so.
+    pub pending: bool,
     /// Wait before each answer.
     pub delay: Duration,
 }
@@ -65,6 +67,7 @@ impl Double {
             commands: Vec::new(),
             refusal: None,
             refuse_settings: false,
+            pending: false,
             delay: Duration::ZERO,
         }));
         let stop = Arc::new(AtomicBool::new(false));
@@ -117,6 +120,10 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         (Command::ReplaceSettings { .. }, None) if shared.refuse_settings => {
             return Reply::error(ErrorCode::Failed, "the double refuses them");
         }
+        (Command::Reload | Command::Outcome { .. }, None) if shared.pending => {
+            return Reply::Ok(Answer::Pending { order: 1 });
+        }
+        (Command::Outcome { .. }, None) => {}
         (Command::Reload, None) => shared.status.counters.reloads += 1,
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
         (Command::SetMute { mute }, None) => shared.settings.sound.mute = mute,

@@ -1,6 +1,7 @@
 //! Which engine computes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use totton_dsp::{CpuEngine, Engine, Filter};
 
@@ -17,12 +18,17 @@ pub struct BackendName {
 
 /// Which backend `asked` comes down to. Once a GPU is at work its engine knows
 /// better: see [`totton_dsp::engine::Watch`].
+///
+/// Nobody waits for a driver here: what has been found so far is told, and a driver that is not
+/// wanted is not asked.
 pub fn resolve(asked: Backend) -> BackendName {
     let cpu = |reason| BackendName { name: "cpu", reason };
-    match (asked, gpu::find()) {
-        (Backend::Cpu, _) => cpu(None),
-        (_, Ok(found)) => BackendName { name: "cuda", reason: Some(found) },
-        (_, Err(missing)) => cpu(Some(missing)),
+    if asked == Backend::Cpu {
+        return cpu(None);
+    }
+    match gpu::find(Duration::ZERO) {
+        Ok(found) => BackendName { name: "cuda", reason: Some(found) },
+        Err(missing) => cpu(Some(missing)),
     }
 }
 
@@ -34,7 +40,11 @@ pub fn precision(precision: Precision) -> totton_dsp::Precision {
     }
 }
 
-/// Makes the engine that `config` asks for.
+/// How long an engine waits for a driver that has not yet said whether there is a GPU. A sound one
+/// takes a tenth of it.
+const DRIVER_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Makes the engine that `config` asks for. May take seconds.
 ///
 /// # Errors
 /// [`Error::Engine`] when the filter and the configuration do not make one, or when
@@ -45,13 +55,14 @@ pub fn build(
     channels: usize,
 ) -> Result<Box<dyn Engine>, Error> {
     let refused = |reason| Error::Engine { reason };
-    match (config.backend, gpu::find()) {
-        (Backend::Cuda, Err(missing)) => {
+    let gpu = |asked| (asked != Backend::Cpu).then(|| gpu::find(DRIVER_PATIENCE));
+    match (config.backend, gpu(config.backend)) {
+        (Backend::Cuda, Some(Err(missing))) => {
             let reason = format!("{missing}; or choose the backend cpu or auto");
             return Err(refused(reason));
         }
-        (Backend::Cuda | Backend::Auto, Ok(_)) => return gpu::build(config, filter, channels),
-        (Backend::Cpu, _) | (Backend::Auto, Err(_)) => {}
+        (_, Some(Ok(_))) => return gpu::build(config, filter, channels),
+        (_, None | Some(Err(_))) => {}
     }
     let engine = CpuEngine::new(filter, channels, config.block_frames, precision(config.precision))
         .map_err(|error| refused(error.to_string()))?;
@@ -61,8 +72,8 @@ pub fn build(
 /// The GPU, in builds that have it.
 #[cfg(feature = "cuda")]
 pub mod gpu {
-    use std::sync::{Arc, Mutex, PoisonError};
-    use std::time::{Duration, Instant};
+    use std::sync::Arc;
+    use std::time::Duration;
 
     use totton_cuda::device::cuda::{CudaDevice, library};
     use totton_cuda::{Failover, Patience};
@@ -71,29 +82,22 @@ pub mod gpu {
     use super::precision;
     use crate::config;
     use crate::error::Error;
-
-    /// For how long what was found is believed.
-    const FRESH: Duration = Duration::from_secs(5);
+    use crate::probe::Probe;
 
     /// The least and the most that a block is waited for. Sound of at least a block,
     /// and usually far more, lies in the DAC's buffer meanwhile.
     const WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(50));
 
-    type Finding = Result<String, String>;
-    static FOUND: Mutex<Option<(Instant, Finding)>> = Mutex::new(None);
+    static GPU: Probe = Probe::new("gpu-probe", || {
+        library::find().map(|found| found.to_string()).map_err(|error| error.to_string())
+    });
 
-    /// Driver, GPU and cuFFT, or what is missing. The status asks often.
-    pub(super) fn find() -> Finding {
-        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*found {
-            Some((when, finding)) if when.elapsed() < FRESH => finding.clone(),
-            _ => {
-                let finding =
-                    library::find().map(|found| found.to_string()).map_err(|e| e.to_string());
-                *found = Some((Instant::now(), finding.clone()));
-                finding
-            }
-        }
+    /// Driver, GPU and cuFFT, or what is missing; waits at most `patience` for a driver that has
+    /// not said anything yet.
+    pub(super) fn find(patience: Duration) -> Result<String, String> {
+        GPU.find(patience).unwrap_or_else(|asked| {
+            Err(format!("NVIDIA's driver has not answered for {:.0} s", asked.as_secs_f64()))
+        })
     }
 
     /// How long such an engine waits for what.
@@ -123,6 +127,7 @@ pub mod gpu {
 #[cfg(not(feature = "cuda"))]
 mod gpu {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use totton_dsp::{Engine, Filter};
 
@@ -131,7 +136,7 @@ mod gpu {
 
     const MISSING: &str = "this build has no CUDA engine";
 
-    pub(super) fn find() -> Result<String, String> {
+    pub(super) fn find(_: Duration) -> Result<String, String> {
         Err(MISSING.to_owned())
     }
 

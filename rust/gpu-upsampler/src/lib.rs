@@ -10,7 +10,7 @@
 //! Around it:
 //! - [`supervisor`]: the one owner of the stream's life
 //! - [`drift`]: the input's clock follows the DAC's
-//! - [`watchdog`], [`notify`]: what systemd is told
+//! - [`watchdog`], [`notify`]: what systemd is told; [`promptness`]: how soon things are done
 //! - [`board`], [`choices`], [`ipc`]: what the other services are told, and may ask for
 //! - [`spectrum`]: what sounds by frequency, while somebody asks
 //! - [`settings`]: what listeners set, kept through power cuts; [`equaliser`]: what their texts mean
@@ -37,6 +37,8 @@ pub mod ipc;
 pub mod logging;
 pub mod machine;
 pub mod notify;
+#[cfg(feature = "cuda")]
+mod probe;
 pub mod promptness;
 pub mod render;
 pub mod settings;

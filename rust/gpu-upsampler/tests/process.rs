@@ -89,17 +89,22 @@ impl Machine {
     }
 
     fn daemon_that_logs_to(&self, log: Stdio) -> Daemon {
+        self.daemon_with(|command| {
+            command.stderr(log);
+        })
+    }
+
+    fn daemon_with(&self, change: impl FnOnce(&mut Command)) -> Daemon {
         let systemd = UnixDatagram::bind(self.place("notify")).unwrap();
         systemd.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
-        let child = self
-            .command()
+        let mut command = self.command();
+        command
             .arg("--runtime-dir")
             .arg(self.folder.path())
             .env("NOTIFY_SOCKET", self.place("notify"))
-            .env("WATCHDOG_USEC", "900000")
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .env("WATCHDOG_USEC", "900000");
+        change(&mut command);
+        let child = command.spawn().unwrap();
         let control = format!("ipc://{}", self.place(endpoint::CONTROL_FILE).display());
         let client = Client::with_endpoint(control, Duration::from_secs(5));
         Daemon { child, systemd, client }
@@ -317,6 +322,57 @@ fn a_bad_configuration_ends_the_start_with_what_is_accepted() {
     let (code, said) = start(&[]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("/nonexistent/a.filter"), "{said}");
+}
+
+/// A `libcuda.so` whose `cuInit` does not come back, as that of a GPU that has fallen off the bus;
+/// it leaves a file `asked`.
+fn hanging_driver(machine: &Machine) -> PathBuf {
+    let folder = machine.place("driver");
+    fs::create_dir(&folder).unwrap();
+    let source = format!(
+        "#include <fcntl.h>\n#include <unistd.h>\n\
+         int cuInit(unsigned flags) {{ creat({:?}, 0600); sleep(600); return 100; }}\n",
+        machine.place("asked")
+    );
+    fs::write(folder.join("cuda.c"), source).unwrap();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o", "libcuda.so", "cuda.c"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{compiled:?}");
+    for name in ["libcuda.so.1", "nvcuda.so"] {
+        std::os::unix::fs::symlink("libcuda.so", folder.join(name)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_gpu_driver_that_hangs_costs_the_gpu_and_nothing_else() {
+    let machine = Machine::new("sent.raw");
+    fs::write(machine.place("sent.raw"), [0; 8]).unwrap();
+    let driver = hanging_driver(&machine);
+    let text = fs::read_to_string(machine.config()).unwrap();
+    for (backend, asked) in [("cpu", false), ("auto", cfg!(feature = "cuda"))] {
+        let with = text.replace("[engine]\n", &format!("[engine]\nbackend = {backend:?}\n"));
+        fs::write(machine.config(), with).unwrap();
+        let mut daemon = machine.daemon_with(|command| {
+            command.env("LD_LIBRARY_PATH", &driver).stderr(Stdio::null());
+        });
+        daemon.until_heard("READY=1");
+        let status = until("the stream", || {
+            let status = daemon.client.call(totton_protocol::Command::Status).ok()?;
+            (status.state == State::Streaming).then_some(status)
+        });
+        assert_eq!(machine.place("asked").exists(), asked, "{backend}");
+        let engine = status.engine.unwrap();
+        assert_eq!(engine.backend, "cpu");
+        let reason = engine.backend_reason.unwrap_or_default();
+        assert_eq!(reason.contains("driver has not answered"), asked, "{backend}: {reason}");
+        let (ended, took) = daemon.terminate();
+        assert!(ended.success() && took < Duration::from_secs(5), "{ended}, {took:?}");
+        fs::remove_file(machine.place("notify")).unwrap();
+    }
 }
 
 #[test]

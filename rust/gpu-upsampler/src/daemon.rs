@@ -23,8 +23,7 @@ use crate::settings::Store;
 use crate::settings::disk::RealDisk;
 use crate::settings::file::{self, FileError};
 use crate::settings::writer::Writer;
-use crate::supervisor::prepare;
-use crate::supervisor::{Event, Plan, Supervisor};
+use crate::supervisor::{self, Event, Plan, Supervisor, prepare};
 
 /// Where the daemon finds things.
 #[derive(Debug, Clone)]
@@ -130,7 +129,11 @@ fn usable(
 }
 
 /// Writes the settings from now on, and notes how that goes.
-fn write_settings(board: &Arc<Board>, file: PathBuf) -> Result<Writer, Error> {
+fn write_settings(
+    board: &Arc<Board>,
+    file: PathBuf,
+    events: &Sender<Event>,
+) -> Result<Writer, Error> {
     let told = {
         let board = Arc::clone(board);
         move |outcome: Result<(), FileError>| match outcome {
@@ -147,13 +150,19 @@ fn write_settings(board: &Arc<Board>, file: PathBuf) -> Result<Writer, Error> {
             }
         }
     };
-    Writer::start(Arc::clone(board.settings()), Box::new(RealDisk), file, told)
+    Writer::start(
+        Arc::clone(board.settings()),
+        Box::new(RealDisk),
+        file,
+        told,
+        supervisor::tell_of_death(events),
+    )
 }
 
 /// Runs the daemon until it is told to end by an event.
 ///
 /// # Errors
-/// When the sockets cannot be served.
+/// When the sockets cannot be served; [`Error::ThreadDied`] when a part of it ended by itself.
 pub fn run(
     plan: Plan,
     runtime: &Path,
@@ -164,11 +173,10 @@ pub fn run(
     }
     let settings = Arc::clone(&plan.settings);
     let board = Arc::new(Board::with_settings(Arc::new(Flow::default()), settings));
-    let _writer = write_settings(&board, plan.base.settings.file.clone())?;
+    let _writer = write_settings(&board, plan.base.settings.file.clone(), &events)?;
     // Served before the first device is looked for: readiness means that they answer.
     let _sockets = Sockets::open(runtime, &board, &events)?;
-    Supervisor::new(plan, board, (events, received))?.run();
-    Ok(())
+    Supervisor::new(plan, board, (events, received))?.run()
 }
 
 /// A way to tell the supervisor things, for [`run`].

@@ -15,7 +15,7 @@
 //! - [`spectrum`]: what sounds by frequency, while somebody asks
 //! - [`settings`]: what listeners set, kept through power cuts; [`equaliser`]: what their texts mean
 //! - [`faults`]: what went wrong, and how often; [`machine`]: what the machine tells of itself
-//! - [`daemon`]: all of it together; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
+//! - [`daemon`]: all of it together, `threads`: what must not end by itself; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
 //!
 //! Beside it:
 //! - [`render`]: the same engine over a file, with `totton-render`
@@ -45,6 +45,7 @@ pub mod settings;
 pub mod signals;
 pub mod spectrum;
 pub mod supervisor;
+mod threads;
 pub mod watchdog;
 
 pub use error::Error;

@@ -8,7 +8,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::error::Error;
-use crate::supervisor::Event;
+use crate::supervisor::{Event, tell_of_death};
+use crate::threads;
 
 /// systemd kills after `TimeoutStopSec=5`; this comes before it.
 const LAST_MOMENT: Duration = Duration::from_secs(4);
@@ -20,23 +21,20 @@ const LAST_MOMENT: Duration = Duration::from_secs(4);
 pub fn listen(events: Sender<Event>) -> Result<(), Error> {
     let mut signals =
         Signals::new([SIGHUP, SIGTERM, SIGINT]).map_err(|source| Error::Signals { source })?;
-    let name = "signals";
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let mut ending = false;
-            for signal in signals.forever() {
-                if signal == SIGHUP {
-                    let _ = events.send(Event::Reload { reply: None });
-                } else if !ending {
-                    ending = true;
-                    let _ = events.send(Event::Terminate);
-                    end_at_the_last_moment();
-                }
+    let died = tell_of_death(&events);
+    let listen = move || {
+        let mut ending = false;
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                let _ = events.send(Event::Reload { reply: None });
+            } else if !ending {
+                ending = true;
+                let _ = events.send(Event::Terminate);
+                end_at_the_last_moment();
             }
-        })
-        .map_err(|source| Error::Thread { name, source })?;
-    Ok(())
+        }
+    };
+    threads::vital("signals", died, || false, listen).map(drop)
 }
 
 /// A supervisor that is itself stuck in a device would never come to obey.

@@ -2,8 +2,9 @@
 //!
 //! A ping means: since the last one, sound has moved and whoever renders, GPU or
 //! processor, has finished blocks, or the daemon has looked
-//! again for what it waits for. A thread that merely still runs proves nothing,
-//! so there is no thread for this: the supervisor asks at each of its turns.
+//! again for what it waits for; and the threads of both sockets have turned. A thread that merely
+//! still runs proves nothing, so there is no thread for this: the supervisor asks at each of its
+//! turns.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ struct Marks {
     /// output's frames must do.
     rendered: Option<(Backend, u64)>,
     attempts: u64,
+    control_turns: u64,
+    telemetry_turns: u64,
 }
 
 /// Decides about pings.
@@ -67,7 +70,12 @@ impl Watchdog {
                 Backend::Cpu => (Backend::Cpu, report.cpu_blocks),
             }),
             attempts: self.attempts,
+            control_turns: flow.control_turns.load(Relaxed),
+            telemetry_turns: flow.telemetry_turns.load(Relaxed),
         };
+        let others_live = self.last.is_none_or(|last| {
+            marks.control_turns > last.control_turns && marks.telemetry_turns > last.telemetry_turns
+        });
         let deserved = match (self.last, duty) {
             (_, Duty::Stuck) => false,
             (None, _) => true,
@@ -82,6 +90,7 @@ impl Watchdog {
                 input_moves && marks.output_frames > last.output_frames && renders
             }
         };
+        let deserved = deserved && others_live;
         if deserved {
             self.last = Some(marks);
             self.due = now + self.interval;
@@ -100,11 +109,18 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(10);
 
+    /// Asks while both sockets are served.
+    fn may_ping(watchdog: &mut Watchdog, now: Instant, duty: Duty, flow: &Flow) -> bool {
+        flow.control_turns.fetch_add(1, Relaxed);
+        flow.telemetry_turns.fetch_add(1, Relaxed);
+        watchdog.may_ping(now, duty, flow)
+    }
+
     fn watchdog() -> (Watchdog, Instant, Flow) {
         let now = Instant::now();
         let flow = Flow::default();
         let mut watchdog = Watchdog::new(INTERVAL, now);
-        assert!(watchdog.may_ping(now, Duty::Waiting { attempts: 0 }, &flow));
+        assert!(may_ping(&mut watchdog, now, Duty::Waiting { attempts: 0 }, &flow));
         (watchdog, now + INTERVAL, flow)
     }
 
@@ -113,9 +129,9 @@ mod tests {
         let (mut watchdog, now, flow) = watchdog();
         flow.input_frames.fetch_add(1, Relaxed);
         flow.output_frames.fetch_add(1, Relaxed);
-        assert!(!watchdog.may_ping(now - Duration::from_millis(1), Duty::Streaming, &flow));
-        assert!(watchdog.may_ping(now, Duty::Streaming, &flow));
-        assert!(!watchdog.may_ping(now + INTERVAL / 2, Duty::Streaming, &flow));
+        assert!(!may_ping(&mut watchdog, now - Duration::from_millis(1), Duty::Streaming, &flow));
+        assert!(may_ping(&mut watchdog, now, Duty::Streaming, &flow));
+        assert!(!may_ping(&mut watchdog, now + INTERVAL / 2, Duty::Streaming, &flow));
     }
 
     #[test]
@@ -123,10 +139,10 @@ mod tests {
         let (mut watchdog, now, flow) = watchdog();
         flow.input_frames.fetch_add(1, Relaxed);
         flow.capture_turns.fetch_add(1, Relaxed);
-        assert!(!watchdog.may_ping(now, Duty::Streaming, &flow));
+        assert!(!may_ping(&mut watchdog, now, Duty::Streaming, &flow));
         let (mut watchdog, now, flow) = self::watchdog();
         flow.output_frames.fetch_add(1, Relaxed);
-        assert!(!watchdog.may_ping(now, Duty::Streaming, &flow));
+        assert!(!may_ping(&mut watchdog, now, Duty::Streaming, &flow));
     }
 
     #[test]
@@ -134,16 +150,16 @@ mod tests {
         let (mut watchdog, now, flow) = watchdog();
         flow.input_idle.store(true, Relaxed);
         flow.output_frames.fetch_add(1, Relaxed);
-        assert!(!watchdog.may_ping(now, Duty::Streaming, &flow));
+        assert!(!may_ping(&mut watchdog, now, Duty::Streaming, &flow));
         flow.capture_turns.fetch_add(1, Relaxed);
-        assert!(watchdog.may_ping(now, Duty::Streaming, &flow));
+        assert!(may_ping(&mut watchdog, now, Duty::Streaming, &flow));
     }
 
     #[test]
     fn waiting_earns_a_ping_only_by_looking_again() {
         let (mut watchdog, now, flow) = watchdog();
-        assert!(!watchdog.may_ping(now, Duty::Waiting { attempts: 0 }, &flow));
-        assert!(watchdog.may_ping(now, Duty::Waiting { attempts: 1 }, &flow));
+        assert!(!may_ping(&mut watchdog, now, Duty::Waiting { attempts: 0 }, &flow));
+        assert!(may_ping(&mut watchdog, now, Duty::Waiting { attempts: 1 }, &flow));
     }
 
     /// An engine of which a test says who renders, and how much.
@@ -170,7 +186,7 @@ mod tests {
             flow.input_frames.fetch_add(1, Relaxed);
             flow.output_frames.fetch_add(1, Relaxed);
             now += INTERVAL;
-            watchdog.may_ping(now, Duty::Streaming, &flow)
+            may_ping(watchdog, now, Duty::Streaming, &flow)
         };
         assert!(pings((true, 11, 0), &mut watchdog));
         assert!(!pings((true, 11, 0), &mut watchdog), "no block was finished");
@@ -182,10 +198,21 @@ mod tests {
     }
 
     #[test]
+    fn a_deaf_or_a_dumb_daemon_earns_nothing() {
+        for deaf in [true, false] {
+            let (mut watchdog, now, flow) = watchdog();
+            let turns = if deaf { &flow.telemetry_turns } else { &flow.control_turns };
+            turns.fetch_add(1, Relaxed);
+            assert!(!watchdog.may_ping(now, Duty::Waiting { attempts: 1 }, &flow), "{deaf}");
+            assert!(may_ping(&mut watchdog, now, Duty::Waiting { attempts: 1 }, &flow), "{deaf}");
+        }
+    }
+
+    #[test]
     fn a_stuck_device_earns_nothing() {
         let (mut watchdog, now, flow) = watchdog();
         flow.input_frames.fetch_add(1, Relaxed);
         flow.output_frames.fetch_add(1, Relaxed);
-        assert!(!watchdog.may_ping(now, Duty::Stuck, &flow));
+        assert!(!may_ping(&mut watchdog, now, Duty::Stuck, &flow));
     }
 }

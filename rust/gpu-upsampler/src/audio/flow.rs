@@ -42,6 +42,9 @@ pub struct Flow {
     pub(crate) filter_swaps: AtomicU64,
     /// Turns of the capture loop: it turns also while nothing comes in.
     pub(crate) capture_turns: AtomicU64,
+    /// Turns of the threads that serve the sockets.
+    pub(crate) control_turns: AtomicU64,
+    pub(crate) telemetry_turns: AtomicU64,
     /// Nanoseconds that the engine computed, and the input frames it did meanwhile.
     pub(crate) engine_nanoseconds: AtomicU64,
     pub(crate) engine_frames: AtomicU64,

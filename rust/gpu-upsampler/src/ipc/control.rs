@@ -49,6 +49,7 @@ impl Control<'_> {
     pub(super) fn serve(&self, socket: &zmq::Socket) {
         let mut memory = Memory::default();
         while !self.ended.load(Ordering::Relaxed) {
+            self.board.flow().control_turns.fetch_add(1, Ordering::Relaxed);
             match socket.poll(zmq::POLLIN, TURN_MS) {
                 Ok(0) | Err(zmq::Error::EINTR) => continue,
                 Ok(_) => {}

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use totton_protocol::endpoint;
 
@@ -22,7 +22,8 @@ use crate::board::Board;
 use crate::choices;
 use crate::error::Error;
 use crate::spectrum;
-use crate::supervisor::Event;
+use crate::supervisor::{Event, tell_of_death};
+use crate::threads;
 
 /// The two sockets, served by a thread each, and one that looks at the sound for them. Dropping it ends both.
 #[must_use]
@@ -44,26 +45,28 @@ impl Sockets {
 
         let control = sockets.bind(&context, zmq::REP, folder, endpoint::CONTROL_FILE)?;
         let (spectrum, looker) = spectrum::ends(board.flow());
-        sockets.spawn("spectrum", move || looker.run())?;
-        let (board_, events, ended) =
+        sockets.spawn("spectrum", events, move || looker.run())?;
+        let (board_, for_control, ended) =
             (Arc::clone(board), events.clone(), Arc::clone(&sockets.ended));
         let (folders, asks) = mpsc::sync_channel(4);
         // Not waited for at the end: a folder may not answer.
-        thread::Builder::new()
-            .name("folders".to_owned())
-            .spawn(move || choices::look_when_asked(&asks))
-            .map_err(|source| Error::Thread { name: "folders", source })?;
-        sockets.spawn("control", move || {
+        let over = Arc::clone(&sockets.ended);
+        let over = move || over.load(Ordering::Relaxed);
+        threads::vital("folders", tell_of_death(events), over, move || {
+            choices::look_when_asked(&asks)
+        })?;
+        sockets.spawn("control", events, move || {
             // Dropped at the end: that ends the threads `spectrum` and `folders`, too.
             let (spectrum, folders) = (spectrum, folders);
-            let (board, events, ended) = (&board_, &events, &ended);
+            let (board, events, ended) = (&board_, &for_control, &ended);
             Control { board, events, ended, spectrum: &spectrum, folders: &folders }
                 .serve(&control);
         })?;
 
         let telemetry = sockets.bind(&context, zmq::PUB, folder, endpoint::TELEMETRY_FILE)?;
         let (board, ended) = (Arc::clone(board), Arc::clone(&sockets.ended));
-        sockets.spawn("telemetry", move || telemetry::publish(&telemetry, &board, &ended))?;
+        sockets
+            .spawn("telemetry", events, move || telemetry::publish(&telemetry, &board, &ended))?;
         Ok(sockets)
     }
 
@@ -106,13 +109,12 @@ impl Sockets {
     fn spawn(
         &mut self,
         name: &'static str,
+        events: &Sender<Event>,
         work: impl FnOnce() + Send + 'static,
     ) -> Result<(), Error> {
-        let thread = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)
-            .map_err(|source| Error::Thread { name, source })?;
-        self.threads.push(thread);
+        let ended = Arc::clone(&self.ended);
+        let ended = move || ended.load(Ordering::Relaxed);
+        self.threads.push(threads::vital(name, tell_of_death(events), ended, work)?);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ const INTERVAL: Duration = Duration::from_millis(50);
 pub(super) fn publish(socket: &zmq::Socket, board: &Board, ended: &AtomicBool) {
     let (mut sequence, mut machine) = (0, Watch::new());
     while !ended.load(Ordering::Relaxed) {
+        board.flow().telemetry_turns.fetch_add(1, Ordering::Relaxed);
         let report = machine.look(|kind, message| board.note_fault(kind, message));
         let telemetry = board.telemetry(sequence, report);
         sequence += 1;

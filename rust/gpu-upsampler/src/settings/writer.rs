@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Store;
 use super::disk::Disk;
 use super::file::{self, FileError};
 use crate::error::Error;
+use crate::threads;
 
 /// Changes that come within this time after the first are written together.
 const GATHER: Duration = Duration::from_millis(500);
@@ -28,7 +29,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes `store` to `file` from now on; each attempt is told to `told`.
+    /// Writes `store` to `file` from now on; each attempt is told to `told`. `died` hears when
+    /// the thread ends by itself.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -37,13 +39,12 @@ impl Writer {
         mut disk: Box<dyn Disk>,
         file: PathBuf,
         told: impl Fn(Result<(), FileError>) + Send + 'static,
+        died: impl FnOnce(&'static str) + Send + 'static,
     ) -> Result<Self, Error> {
-        let name = "settings";
-        let ours = Arc::clone(&store);
-        let thread = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || run(&ours, disk.as_mut(), &file, told))
-            .map_err(|source| Error::Thread { name, source })?;
+        let (ours, over) = (Arc::clone(&store), Arc::clone(&store));
+        let over = move || over.ended_within(Duration::ZERO);
+        let work = move || run(&ours, disk.as_mut(), &file, told);
+        let thread = threads::vital("settings", died, over, work)?;
         Ok(Self { store, thread: Some(thread) })
     }
 }
@@ -94,6 +95,7 @@ impl Drop for Writer {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::thread;
     use std::time::Instant;
 
     use totton_protocol::Settings;
@@ -108,12 +110,17 @@ mod tests {
         let store = Arc::new(Store::new(Settings::default(), false));
         let writes = Arc::new(Mutex::new(0));
         let told = Arc::clone(&writes);
-        let writer =
-            Writer::start(Arc::clone(&store), Box::new(RealDisk), file.clone(), move |o| {
+        let writer = Writer::start(
+            Arc::clone(&store),
+            Box::new(RealDisk),
+            file.clone(),
+            move |o| {
                 o.unwrap();
                 *told.lock().unwrap() += 1;
-            })
-            .unwrap();
+            },
+            |name| panic!("{name} died"),
+        )
+        .unwrap();
         for step in 0..1000 {
             store.change(|settings| settings.sound.gain_db = -f64::from(step) / 100.0);
         }
@@ -139,9 +146,15 @@ mod tests {
         let told = Arc::clone(&failures);
         let started = Instant::now();
         let place = PathBuf::from("/nonexistent/settings.json");
-        let writer = Writer::start(Arc::clone(&store), Box::new(RealDisk), place, move |outcome| {
-            told.lock().unwrap().push(outcome.unwrap_err().to_string());
-        })
+        let writer = Writer::start(
+            Arc::clone(&store),
+            Box::new(RealDisk),
+            place,
+            move |outcome| {
+                told.lock().unwrap().push(outcome.unwrap_err().to_string());
+            },
+            |name| panic!("{name} died"),
+        )
         .unwrap();
         store.change(|settings| settings.sound.mute = true);
         drop(writer);

@@ -76,8 +76,17 @@ pub enum Event {
     Made(Box<Result<Made, (u64, Error)>>),
     /// Tell which DACs there are.
     Dacs { reply: SyncSender<Vec<Dac>> },
+    /// A thread has ended that must not.
+    Died { thread: &'static str },
     /// Fade out and end.
     Terminate,
+}
+
+/// Tells the supervisor of a thread that has ended and must not.
+pub(crate) fn tell_of_death(events: &Sender<Event>) -> impl FnOnce(&'static str) + Send + 'static {
+    let events = events.clone();
+    // Nobody to hear it: the daemon is ending anyway.
+    move |thread| drop(events.send(Event::Died { thread }))
 }
 
 /// What a supervisor starts with.
@@ -114,8 +123,8 @@ pub struct Supervisor {
     phase: Phase,
     /// Counts what is in use: what was made for something else is of no use.
     generation: u64,
-    /// The engine that is being made.
-    asked: Option<Key>,
+    /// The engine that is being made, and since when.
+    asked: Option<(Key, Instant)>,
     /// The engine in hand.
     made: Option<Result<Made, Error>>,
     /// A new stream in the open one's place.
@@ -192,15 +201,19 @@ impl Supervisor {
     }
 
     /// Runs until told to end; the stream has then been faded out and closed.
-    pub fn run(mut self) {
-        loop {
+    ///
+    /// # Errors
+    /// [`Error::ThreadDied`] when it ends because a thread did.
+    pub fn run(mut self) -> Result<(), Error> {
+        let outcome = loop {
             let began = Instant::now();
             self.turn();
             self.board.flow().turns.note(began.elapsed());
             let event = self.events.recv_timeout(TURN);
             let began = Instant::now();
             match event {
-                Ok(Event::Terminate) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Event::Terminate) | Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                Ok(Event::Died { thread }) => break Err(Error::ThreadDied { name: thread }),
                 Ok(Event::Reload { reply }) => self.reload(reply),
                 Ok(Event::RestartStream { reply }) => {
                     log::info!("Restarting the stream on request");
@@ -215,11 +228,16 @@ impl Supervisor {
                 Err(RecvTimeoutError::Timeout) => continue,
             }
             self.board.flow().turns.note(began.elapsed());
-        }
+        };
         self.plan.notifier.stopping();
-        self.tell(State::Stopping, "Stopping", Level::Info);
+        let message = match &outcome {
+            Ok(()) => "Stopping".to_owned(),
+            Err(error) => format!("Stopping: {error}"),
+        };
+        self.tell(State::Stopping, &message, Level::Info);
         self.close();
         log::info!("Stopped");
+        outcome
     }
 
     fn turn(&mut self) {
@@ -242,9 +260,14 @@ impl Supervisor {
         self.report_ready();
         self.plan.notifier.turn();
         let duty = match &self.phase {
-            Phase::Waiting { .. } => Duty::Waiting { attempts: self.attempts },
-            Phase::Streaming(_) => Duty::Streaming,
             Phase::Stuck => Duty::Stuck,
+            _ if self.is_overdue() => Duty::Stuck,
+            Phase::Waiting { .. } => Duty::Waiting { attempts: self.attempts },
+            // The old stream may be silent: the computer may already send for the new one.
+            Phase::Streaming(_) if self.renewal.is_some() => {
+                Duty::Waiting { attempts: self.attempts }
+            }
+            Phase::Streaming(_) => Duty::Streaming,
         };
         if let Some(watchdog) = &mut self.watchdog
             && watchdog.may_ping(Instant::now(), duty, self.board.flow())

@@ -1,6 +1,6 @@
 //! A new stream in the place of the open one, which goes on until the new one's engine is there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use totton_protocol::State;
 
@@ -10,6 +10,10 @@ use super::running::Running;
 use super::{ENDED_BY_A_STREAM, Outcome, Phase, Plan, RETRY, Supervisor};
 use crate::device::dac::Dac;
 use crate::error::Error;
+
+/// The longest that making an engine may take: 16 million taps and an equaliser of 200 bands take a
+/// minute on a small processor.
+const LONGEST_WORK: Duration = Duration::from_secs(240);
 
 /// Hears how the opening of a new stream ended.
 pub(super) type Listener = Box<dyn FnOnce(&Outcome) + Send>;
@@ -49,6 +53,7 @@ impl Supervisor {
     /// Opens the new stream if its engine is there.
     pub(super) fn go_on_renewing(&mut self) {
         let Some(Renewal { choice, .. }) = &self.renewal else { return };
+        self.attempts += 1;
         let Some(made) = self.take_engine(choice.key) else { return };
         let Some(Renewal { choice, listeners }) = self.renewal.take() else { return };
         self.close();
@@ -81,14 +86,14 @@ impl Supervisor {
     pub(super) fn take_engine(&mut self, key: Key) -> Option<Result<Made, Error>> {
         match self.made.take() {
             Some(Ok(made)) if made.key == key => return Some(Ok(made)),
-            Some(Err(error)) if self.asked == Some(key) => {
+            Some(Err(error)) if self.has_asked_for(key) => {
                 self.asked = None;
                 return Some(Err(error));
             }
             _ => {}
         }
-        if self.asked != Some(key) {
-            self.asked = Some(key);
+        if !self.has_asked_for(key) {
+            self.asked = Some((key, Instant::now()));
             let Plan { config, filters, .. } = &self.plan;
             self.worker.need(Need {
                 key,
@@ -101,6 +106,16 @@ impl Supervisor {
         None
     }
 
+    fn has_asked_for(&self, key: Key) -> bool {
+        self.asked.is_some_and(|(asked, _)| asked == key)
+    }
+
+    /// Whether an engine that a stream waits for takes longer than any can: whoever makes it hangs.
+    pub(super) fn is_overdue(&self) -> bool {
+        let waits = matches!(self.phase, Phase::Waiting { .. }) || self.renewal.is_some();
+        waits && self.asked.is_some_and(|(_, since)| since.elapsed() > LONGEST_WORK)
+    }
+
     /// Takes an engine that is ready.
     pub(super) fn take_in(&mut self, made: Result<Made, (u64, Error)>) {
         let (generation, made) = match made {
@@ -111,7 +126,7 @@ impl Supervisor {
             return;
         }
         if let Ok(made) = &made
-            && self.asked != Some(made.key)
+            && !self.has_asked_for(made.key)
         {
             return;
         }

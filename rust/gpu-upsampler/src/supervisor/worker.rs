@@ -11,14 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Event;
 use super::open::EngineBuilder;
 use super::prepare::{Ahead, Change, Made, Need, Prepared, Task};
+use super::{Event, tell_of_death};
 use crate::error::Error;
 use crate::filters::LoadedFilter;
+use crate::threads;
 
 /// How long the equaliser's filter may take before the stream begins without it.
 const STAND_IN_AFTER: Duration = Duration::from_millis(300);
@@ -136,11 +136,9 @@ impl Worker {
         events: Sender<Event>,
     ) -> Result<Self, Error> {
         let desk = Arc::<Desk>::default();
+        let (died, over) = (tell_of_death(&events), Arc::clone(&desk));
         let bench = Bench { desk: Arc::clone(&desk), config_file, build, events };
-        thread::Builder::new()
-            .name("prepare".to_owned())
-            .spawn(move || bench.work())
-            .map_err(|source| Error::Thread { name: "prepare", source })?;
+        threads::vital("prepare", died, move || over.lock().ended, move || bench.work())?;
         Ok(Self { desk })
     }
 

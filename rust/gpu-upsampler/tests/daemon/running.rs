@@ -155,6 +155,11 @@ impl Running {
         }
     }
 
+    /// Waits for a daemon that ends by itself; tells why.
+    pub fn end(&mut self) -> Result<(), Error> {
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap())
+    }
+
     /// Ends the daemon; tells how long that took.
     pub fn terminate(&mut self) -> Duration {
         let started = Instant::now();

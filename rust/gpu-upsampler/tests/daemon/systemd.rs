@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use gpu_upsampler::backend;
+use gpu_upsampler::supervisor::Event;
 use totton_dsp::Engine;
 use totton_protocol::{Command, State};
 
@@ -120,6 +121,17 @@ fn an_engine_that_hangs_ends_the_pings() {
     assert_eq!(daemon.status().state, State::Streaming);
     hang.store(false, Relaxed);
     until("it moves again", || (pings(&daemon) > 0).then_some(()));
+}
+
+#[test]
+fn a_thread_that_has_died_ends_the_daemon_with_its_name() {
+    let mut daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon.events.send(Event::Died { thread: "control" }).unwrap();
+    let error = daemon.end().unwrap_err().to_string();
+    assert!(error.contains("the thread control ended unexpectedly"), "{error}");
+    let heard = daemon.heard();
+    assert!(heard.iter().any(|message| message.starts_with("STOPPING=1")), "{heard:?}");
 }
 
 #[test]

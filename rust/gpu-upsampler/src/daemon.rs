@@ -34,15 +34,17 @@ pub struct Places {
     pub runtime: PathBuf,
 }
 
-/// Reads what the daemon needs, with the devices `devices`.
+/// Reads what the daemon needs, with the devices `devices`. A configuration that cannot be used is
+/// a fault, and no reason not to start: the page, which tells of it, needs the daemon. Its defaults
+/// are used until a reload finds a good one. The same goes for a filter.
 ///
 /// # Errors
-/// When configuration or filter are missing or bad.
+/// When systemd's socket cannot be used.
 pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, Error> {
-    let base = Config::load(config_file)?;
     let mut faults = vec![];
-    let (mut settings, stored, foreign) = stored_settings(&base, &mut faults);
-    let (config, filters) = usable(&base, &mut settings, &mut faults)?;
+    let (base, configured) = configuration(config_file, &mut faults);
+    let (mut settings, stored, foreign) = stored_settings(&base, configured, &mut faults);
+    let (config, filters) = usable(&base, &mut settings, &mut faults);
     let notifier = Notifier::from_environment().map_err(|source| Error::File {
         file: std::env::var_os("NOTIFY_SOCKET").unwrap_or_default().into(),
         source,
@@ -61,15 +63,30 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
     })
 }
 
+/// The configuration, or the defaults; whether it is the configuration.
+fn configuration(file: &Path, faults: &mut Vec<(FaultKind, String)>) -> (Config, bool) {
+    match Config::load(file) {
+        Ok(config) => (config, true),
+        Err(error) => {
+            let instead = "the defaults are used until it is put right and read again (Reload)";
+            let message = format!("{error}; {instead}");
+            log::error!("{message}");
+            faults.push((error.fault(), message));
+            (Config::default(), false)
+        }
+    }
+}
+
 /// The settings on the disk, or the configuration's; whether the disk holds them as they are; and
-/// what of the file is another version's. Where there was a file that cannot be used, the sound is
-/// muted: it may have been lower.
+/// what of the file is another version's. Where there was a file that cannot be used, or the
+/// configuration cannot be used that would say it, the sound is muted: it may have been lower.
 fn stored_settings(
     config: &Config,
+    configured: bool,
     faults: &mut Vec<(FaultKind, String)>,
 ) -> (Settings, bool, Foreign) {
     let file = &config.settings.file;
-    let configured = |muted: bool| {
+    let of_the_configuration = |muted: bool| {
         let output = &config.output;
         let mute = output.mute || muted;
         let sound = Sound { gain_db: output.gain_db, mute, ..Sound::default() };
@@ -90,28 +107,29 @@ fn stored_settings(
             }
             (settings, kept, foreign)
         }
-        Ok(None) => (configured(false), true, Foreign::default()),
+        Ok(None) => (of_the_configuration(!configured), true, Foreign::default()),
         Err(error) => {
             faults.push((FaultKind::SettingsUnreadable, error.to_string()));
             // Written at once where the file was moved aside: the next start is as quiet.
             let stored = !matches!(error, FileError::Content { .. });
-            (configured(true), stored, Foreign::default())
+            (of_the_configuration(true), stored, Foreign::default())
         }
     }
 }
 
 /// What `settings` choose over `base`. What cannot be used is told in `faults`, and what the
 /// configuration names is used instead; it stays in the settings, and may be put right while the
-/// sound goes on. An equaliser may lower the sound: without it, the sound is muted.
+/// sound goes on. An equaliser may lower the sound: without it, the sound is muted. Where no filter
+/// can be used there is none, and nothing is played.
 fn usable(
     base: &Config,
     settings: &mut Settings,
     faults: &mut Vec<(FaultKind, String)>,
-) -> Result<(Config, FilterSet), Error> {
+) -> (Config, FilterSet) {
     let mut used = settings.clone();
     loop {
         let error = match prepare::load(base, &used) {
-            Ok(loaded) => return Ok(loaded),
+            Ok(loaded) => return loaded,
             Err(error) => error,
         };
         let instead = match &error {
@@ -122,7 +140,15 @@ fn usable(
             Error::Filter { .. } | Error::Setting(_) if used.filter.take().is_some() => {
                 "what the configuration names is used instead"
             }
-            _ => return Err(error),
+            _ => {
+                faults.push((error.fault(), error.to_string()));
+                let config = base.with_settings(&used).unwrap_or_else(|_| base.clone());
+                let (file, fault, reason) = match error {
+                    Error::Filter { file, fault, reason } => (file, fault, reason),
+                    other => (config.filter.template().into(), other.fault(), other.to_string()),
+                };
+                return (config, FilterSet::none(file, fault, reason));
+            }
         };
         faults.push((error.fault(), format!("{error}; {instead}")));
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use totton_dsp::{DesignSpec, design};
-use totton_protocol::{Client, State, endpoint};
+use totton_protocol::{Client, FaultKind, State, endpoint};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gpu_upsampler_alsa");
 const RATIO: u32 = 4;
@@ -303,25 +303,71 @@ fn sigterm_ends_in_time_even_if_the_supervisor_is_stuck_in_a_device() {
 }
 
 #[test]
-fn a_bad_configuration_ends_the_start_with_what_is_accepted() {
+fn a_bad_configuration_is_checked_by_file_line_and_what_is_accepted() {
     let machine = Machine::new("sent.raw");
-    let start = |arguments: &[&str]| {
-        let output = machine.command().args(arguments).output().unwrap();
+    let check = || {
+        let output = machine.command().arg("check-config").output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    assert_eq!(start(&["check-config"]).0, Some(0));
+    assert_eq!(check().0, Some(0));
     fs::write(machine.config(), "[capture]\nchannels = 9\n").unwrap();
-    for arguments in [&[][..], &["check-config"]] {
-        let (code, said) = start(arguments);
-        assert_eq!(code, Some(2), "{said}");
-        for part in ["upsampler.toml", "line 2", "channels = 9", "from 1 to 8"] {
-            assert!(said.contains(part), "{said}");
-        }
+    let (code, said) = check();
+    assert_eq!(code, Some(2), "{said}");
+    for part in ["upsampler.toml", "line 2", "channels = 9", "from 1 to 8"] {
+        assert!(said.contains(part), "{said}");
     }
     fs::write(machine.config(), "[filter]\npath = \"/nonexistent/a.filter\"\n").unwrap();
-    let (code, said) = start(&[]);
+    let (code, said) = check();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("/nonexistent/a.filter"), "{said}");
+}
+
+#[test]
+fn with_a_bad_configuration_the_daemon_starts_muted_and_says_what_is_wrong_until_it_is_right() {
+    let machine = Machine::new("sent.raw");
+    fs::write(machine.place("sent.raw"), [0; 8]).unwrap();
+    let good = fs::read_to_string(machine.config()).unwrap();
+    fs::write(machine.config(), format!("{good}[playback.more]\n")).unwrap();
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    let status = || daemon.client.call(totton_protocol::Command::Status).unwrap();
+    let found = status();
+    let fault = found.faults.iter().find(|fault| fault.kind == FaultKind::ConfigurationRefused);
+    let fault = fault.unwrap_or_else(|| panic!("{found:#?}"));
+    assert!(fault.active, "{fault:?}");
+    for part in ["upsampler.toml", "line", "more", "the defaults are used"] {
+        assert!(fault.message.contains(part), "{fault:?}");
+    }
+    assert!(found.sound.mute, "nobody knows how loud it was to be");
+    // Put right, and read again.
+    fs::write(machine.config(), &good).unwrap();
+    daemon.signal(libc::SIGHUP);
+    let found = until("the stream", || {
+        let status = status();
+        (status.state == State::Streaming).then_some(status)
+    });
+    assert!(found.faults.iter().all(|fault| !fault.active), "{found:#?}");
+    assert!(found.sound.mute, "it is for the listener to end that");
+    assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn without_a_filter_the_daemon_starts_and_says_which_file_is_missing() {
+    let machine = Machine::new("sent.raw");
+    fs::write(machine.place("sent.raw"), [0; 8]).unwrap();
+    let good = fs::read_to_string(machine.config()).unwrap();
+    fs::write(machine.config(), good.replace("taps.filter", "none.filter")).unwrap();
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    let status = || daemon.client.call(totton_protocol::Command::Status).unwrap();
+    let found = status();
+    let fault = found.faults.iter().find(|fault| fault.kind == FaultKind::FilterMissing).unwrap();
+    assert!(fault.active && fault.message.contains("none.filter"), "{fault:?}");
+    assert!(found.state == State::Starting && !found.sound.mute, "{found:#?}");
+    fs::write(machine.config(), &good).unwrap();
+    daemon.signal(libc::SIGHUP);
+    until("the stream", || (status().state == State::Streaming).then_some(()));
+    assert!(daemon.terminate().0.success());
 }
 
 /// A `libcuda.so` whose `cuInit` does not come back, as that of a GPU that has fallen off the bus;
@@ -378,7 +424,7 @@ fn a_gpu_driver_that_hangs_costs_the_gpu_and_nothing_else() {
 #[test]
 fn under_systemd_each_line_has_its_priority() {
     let output = Command::new(PROGRAM)
-        .args([Path::new("--config"), Path::new("/nonexistent/upsampler.toml")])
+        .args(["--config", "/nonexistent/upsampler.toml", "check-config"])
         .env("JOURNAL_STREAM", "1:1")
         .output()
         .unwrap();

@@ -36,6 +36,8 @@ const STAND_IN_FROM_DB: f64 = -40.0;
 pub struct FilterSet {
     /// By family in Hz, then by ratio, rising.
     files: Vec<(u32, LoadedFilter)>,
+    /// Why there is none.
+    missing: Option<(PathBuf, FaultKind, String)>,
     profile: Option<Profile>,
     /// What has been made of the files so far; shared by all clones.
     made: Arc<Kept>,
@@ -84,13 +86,20 @@ impl FilterSet {
                 files.push((*family, loaded));
             }
         }
-        let set = Self { files, profile: None, made: Arc::default() };
+        let set = Self { files, missing: None, profile: None, made: Arc::default() };
         if let RatioChoice::Fixed(ratio) = config.engine.ratio {
             for family in needed {
                 set.source(*family, ratio)?;
             }
         }
         Ok(set)
+    }
+
+    /// No filter at all, and why: nothing can be played until there is one.
+    #[must_use]
+    pub fn none(file: PathBuf, fault: FaultKind, reason: String) -> Self {
+        let missing = Some((file, fault, reason));
+        Self { files: vec![], missing, profile: None, made: Arc::default() }
     }
 
     /// The rate families in Hz, and the files of each.
@@ -192,7 +201,10 @@ impl FilterSet {
                     largest.filter.ratio()
                 ),
             },
-            None => Error::Engine { reason: format!("no filter is loaded for {rate} Hz") },
+            None => match self.missing.clone() {
+                Some((file, fault, reason)) => Error::Filter { file, fault, reason },
+                None => Error::Engine { reason: format!("no filter is loaded for {rate} Hz") },
+            },
         })
     }
 

@@ -14,11 +14,20 @@ FOLDER = "/dev/shm/usb-audio"
 CARD = "UAC2Gadget"
 
 RECORD = f"""
-rate() {{ amixer -c {CARD} cget iface=PCM,name='Capture Rate' | sed -n 's/.*: values=//p'; }}
+rate() {{ amixer -c {CARD} cget iface=PCM,name='Capture Rate' 2>> rate.log | sed -n 's/.*: values=//p'; }}
+# Twice another one, or none: a single look may fail on a busy machine.
+over() {{
+    for look in 1 2; do
+        now=$(rate)
+        [ "$now" != "$wanted" ] || return 1
+        echo "$(cut -d' ' -f1 /proc/uptime): $now" >> rate.log
+        sleep 0.1
+    done
+}}
 for wanted; do
     until [ "$(rate)" = "$wanted" ]; do sleep 0.05; done
     chrt -f 40 arecord -q -D hw:{CARD},0 -t raw -f S32_LE -c 2 -r "$wanted" "$wanted.raw" 2>> record.log &
-    while [ "$(rate)" = "$wanted" ]; do sleep 0.2; done
+    until over; do sleep 0.2; done
     kill -INT $!
     wait $!
 done
@@ -129,7 +138,7 @@ class Box:
     def start_recording(self, *rates):
         """Records one stream after the other, each as long as its rate lasts, into RATE.raw."""
         self.device.run(
-            f"mkdir -p {FOLDER} && cd {FOLDER} && rm -f record.log recorded && cat > record.sh <<'EOF'\n{RECORD}\nEOF\n"
+            f"mkdir -p {FOLDER} && cd {FOLDER} && rm -f record.log rate.log recorded && touch rate.log && cat > record.sh <<'EOF'\n{RECORD}\nEOF\n"
             f"setsid sh record.sh {' '.join(map(str, rates))} > /dev/null 2>&1 < /dev/null & sleep 0.1"
         )
 
@@ -137,6 +146,7 @@ class Box:
         """The frames recorded at `rate`, as integers; an overrun fails."""
         eventually("the recorder has ended", lambda: self.device.attempt(f"test -e {FOLDER}/recorded")[0] == 0)
         said = self.device.run(f"cat {FOLDER}/record.log")
+        print("looks at which the rate was another:", self.device.run(f"cat {FOLDER}/rate.log"))
         # Its end by a signal it tells, too.
         said = re.sub(r"Aborted by signal Interrupt\.\.\.|arecord: pcm_read.*", "", said).strip()
         assert said == "", f"the recorder complains: {said}"

@@ -12,23 +12,29 @@
 //!   hundred-thousandths: more is slower.
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
+use alsa::PollDescriptors;
 use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
 
+use alsa::poll::{poll, pollfd};
 use totton_protocol::{CardDevice, DriftMethod};
 
 use super::card::open_card;
 use crate::device::ClockSteering;
 use crate::error::Error;
 
-/// One control of a PCM.
+/// One control of a PCM, and the place for its value: an audio thread looks at it and allocates
+/// nothing.
 pub(super) struct Element {
     id: ElemId,
     kind: ElemType,
+    value: ElemValue,
 }
 
-// SAFETY: the id is used through `&self` of one owner at a time only; alsa-lib does not tie it to
-// the thread that made it.
+// SAFETY: id and value are used through one owner at a time only; alsa-lib does not tie them to
+// the thread that made them.
 unsafe impl Send for Element {}
 
 impl Element {
@@ -37,28 +43,26 @@ impl Element {
         id.set_device(address.device);
         id.set_subdevice(address.subdevice.unwrap_or(0));
         id.set_name(&CString::new(name).ok()?);
-        Some(Self { id, kind })
+        Some(Self { id, kind, value: ElemValue::new(kind).ok()? })
     }
 
-    fn read(&self, control: &Ctl) -> alsa::Result<i32> {
-        let mut value = ElemValue::new(self.kind)?;
-        value.set_id(&self.id);
-        control.elem_read(&mut value)?;
+    fn read(&mut self, control: &Ctl) -> alsa::Result<i32> {
+        self.value.set_id(&self.id);
+        control.elem_read(&mut self.value)?;
         let found = match self.kind {
-            ElemType::Boolean => value.get_boolean(0).map(i32::from),
-            _ => value.get_integer(0),
+            ElemType::Boolean => self.value.get_boolean(0).map(i32::from),
+            _ => self.value.get_integer(0),
         };
         Ok(found.unwrap_or(0))
     }
 
-    fn write(&self, control: &Ctl, number: i32) -> alsa::Result<()> {
-        let mut value = ElemValue::new(self.kind)?;
-        value.set_id(&self.id);
+    fn write(&mut self, control: &Ctl, number: i32) -> alsa::Result<()> {
+        self.value.set_id(&self.id);
         match self.kind {
-            ElemType::Boolean => value.set_boolean(0, number != 0),
-            _ => value.set_integer(0, number),
+            ElemType::Boolean => self.value.set_boolean(0, number != 0),
+            _ => self.value.set_integer(0, number),
         };
-        control.elem_write(&value)
+        control.elem_write(&self.value)
     }
 }
 
@@ -85,18 +89,18 @@ impl HostRate {
         let address = CardDevice::spelled(device).ok_or_else(|| no_control(device))?;
         let control = open_card(device, &address.card)?;
         let element = |name, kind| Element::new(&address, name, kind);
-        let there = |element: &Element| element.read(&control).is_ok();
-        let gadget = element("Capture Rate", ElemType::Integer).filter(there);
+        let there = |mut element: Element| element.read(&control).is_ok().then_some(element);
+        let gadget = element("Capture Rate", ElemType::Integer).and_then(there);
         let source = if let Some(rate) = gadget {
             Source::Gadget { rate }
         } else {
-            let rate = element("PCM Slave Rate", ElemType::Integer).filter(there);
-            let active = element("PCM Slave Active", ElemType::Boolean).filter(there);
+            let rate = element("PCM Slave Rate", ElemType::Integer).and_then(there);
+            let active = element("PCM Slave Active", ElemType::Boolean).and_then(there);
             let (Some(rate), Some(active)) = (rate, active) else {
                 return Err(no_control(device));
             };
             // Without this a player is held to our rate, and says so: no more than that.
-            if let Some(notify) = element("PCM Notify", ElemType::Boolean)
+            if let Some(mut notify) = element("PCM Notify", ElemType::Boolean)
                 && let Err(error) = notify.write(&control, 1)
             {
                 log::warn!("{device}: players are held to one rate: {error}");
@@ -115,15 +119,16 @@ impl HostRate {
     ///
     /// # Errors
     /// [`Error::DeviceGone`] when the card went away.
-    pub(super) fn rate(&self) -> Result<Option<u32>, Error> {
-        let read = || match &self.source {
+    pub(super) fn rate(&mut self) -> Result<Option<u32>, Error> {
+        let read = match &mut self.source {
             Source::Gadget { rate } => rate.read(&self.control),
-            Source::Loopback { rate, active } => match active.read(&self.control)? {
-                0 => Ok(0),
-                _ => rate.read(&self.control),
+            Source::Loopback { rate, active } => match active.read(&self.control) {
+                Ok(0) => Ok(0),
+                Ok(_) => rate.read(&self.control),
+                Err(error) => Err(error),
             },
         };
-        match read() {
+        match read {
             Ok(rate) => Ok(u32::try_from(rate).ok().filter(|rate| *rate > 0)),
             Err(error) if error.errno() == libc::ENODEV => {
                 Err(Error::DeviceGone { device: self.device.clone() })
@@ -137,9 +142,74 @@ impl HostRate {
     /// A gadget's PCM goes on with what the host sends at its new rate; a loopback
     /// card stops the PCM, which its state tells better than the control: that
     /// keeps the rate of a player who is gone.
-    pub(super) fn is_other_than(&self, ours: u32) -> bool {
+    fn is_other_than(&mut self, ours: u32) -> bool {
+        self.is_gadget() && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
+    }
+
+    fn is_gadget(&self) -> bool {
         matches!(self.source, Source::Gadget { .. })
-            && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
+    }
+}
+
+/// How often a gadget's rate is looked at without an event: the kernel tells when the host starts
+/// and stops a stream, not when it sets another rate in the middle of one.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The rate of the host of an open PCM, looked at when its control tells of a change: each look
+/// costs a call of the kernel, in which it allocates.
+pub(super) struct HostWatch {
+    rate: HostRate,
+    /// Tells of the control's events; `None`: it has none, or none are needed.
+    events: Option<pollfd>,
+    next_look: Instant,
+}
+
+impl HostWatch {
+    /// That of the card of the PCM `device`.
+    ///
+    /// # Errors
+    /// As [`HostRate::open`].
+    pub(super) fn open(device: &str) -> Result<Self, Error> {
+        let rate = HostRate::open(device)?;
+        let listen = || {
+            rate.control.subscribe_events(true).ok()?;
+            <[pollfd; 1]>::try_from(rate.control.get().ok()?).ok()
+        };
+        let events = if rate.is_gadget() { listen() } else { None };
+        Ok(Self { rate, events: events.map(|[one]| one), next_look: Instant::now() })
+    }
+
+    /// What becomes readable when the control tells of a change.
+    pub(super) fn events(&self) -> Option<pollfd> {
+        self.events
+    }
+
+    /// Whether the host streams at another rate than `ours`, into the open PCM.
+    pub(super) fn is_other_than(&mut self, ours: u32) -> bool {
+        let now = Instant::now();
+        if self.has_changed() || (self.rate.is_gadget() && now >= self.next_look) {
+            self.next_look = now + LOOK;
+            return self.rate.is_other_than(ours);
+        }
+        false
+    }
+
+    /// Whether the control has told of changes, which are then taken off it.
+    fn has_changed(&mut self) -> bool {
+        let Some(events) = &mut self.events else { return false };
+        let mut changed = false;
+        // The events themselves tell nothing that the look does not, and alsa-lib would allocate
+        // each. Of a card that is gone nothing can be read: the PCM tells of it.
+        let mut room = [0; 1024];
+        while matches!(poll(std::slice::from_mut(events), 0), Ok(1)) {
+            changed = true;
+            // SAFETY: the control is open as long as `self`, and so is its descriptor.
+            let control = unsafe { BorrowedFd::borrow_raw(events.fd) };
+            if !matches!(rustix::io::read(control, &mut room), Ok(1..)) {
+                break;
+            }
+        }
+        changed
     }
 }
 
@@ -161,13 +231,13 @@ impl Steering {
             (DriftMethod::LoopbackRateShift, "PCM Rate Shift 100000"),
         ];
         let (method, element) = kinds.into_iter().find_map(|(method, name)| {
-            let element = Element::new(&address, name, ElemType::Integer)?;
+            let mut element = Element::new(&address, name, ElemType::Integer)?;
             element.read(&control).is_ok().then_some((method, element))
         })?;
         Some(Self { device: device.to_owned(), control, method, element })
     }
 
-    fn set(&self, correction: f64) -> alsa::Result<()> {
+    fn set(&mut self, correction: f64) -> alsa::Result<()> {
         let value = value(self.method, correction);
         // The host may have begun anew meanwhile, and the kernel set it back.
         if self.element.read(&self.control)? != value {

@@ -60,7 +60,7 @@ impl AudioDevices for AlsaDevices {
             card::check_present(&config.device, Direction::Capture)?;
             return Ok(Some(rate));
         }
-        let host = match self.host_rate.take() {
+        let mut host = match self.host_rate.take() {
             Some(host) if host.device() == config.device => host,
             _ => HostRate::open(&config.device)?,
         };

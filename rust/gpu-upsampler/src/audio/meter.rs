@@ -36,6 +36,11 @@ impl Meter {
         self.frames.fetch_add(frames as u64, Relaxed);
     }
 
+    /// Notes `frames` frames of digital silence.
+    pub(crate) fn note_silence(&self, frames: usize) {
+        self.frames.fetch_add(frames as u64, Relaxed);
+    }
+
     /// Peak and RMS of the first `channels` channels in dBFS; starts the next measurement.
     pub(crate) fn take(&self, channels: usize) -> (Vec<f64>, Vec<f64>) {
         // A block that is noted at this moment may be counted half here and half next time.

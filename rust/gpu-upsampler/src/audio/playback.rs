@@ -63,19 +63,33 @@ pub(super) fn run(
             ring.wait(WAIT);
             continue;
         }
-        let limited = chain.apply(&mut planes, frames, &flow.wishes, fading_since.is_some());
-        flow.limited_samples.fetch_add(limited, Relaxed);
-        flow.output_meter.note(&planes, frames);
-        tap.note(&planes, frames);
-        silent = silent_at_end(&planes, frames, silent);
         let encoded = &mut bytes[..frames * layout.frame_bytes()];
-        let clipped = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
-        flow.clipped_samples.fetch_add(clipped, Relaxed);
+        if !dither.is_on() && is_silence(&planes, frames) {
+            // Most of a day: nothing is computed for it.
+            chain.pass(frames, &flow.wishes, fading_since.is_some());
+            flow.output_meter.note_silence(frames);
+            silent += frames;
+            encoded.fill(0);
+        } else {
+            let limited = chain.apply(&mut planes, frames, &flow.wishes, fading_since.is_some());
+            flow.limited_samples.fetch_add(limited, Relaxed);
+            flow.output_meter.note(&planes, frames);
+            silent = silent_at_end(&planes, frames, silent);
+            let clipped = encode(layout.format, &planes, 0..frames, encoded, &mut dither);
+            flow.clipped_samples.fetch_add(clipped, Relaxed);
+        }
+        tap.note(&planes, frames);
         let given = write_all(device.as_mut(), encoded, flow, orders)?;
         flow.level.gave(given, layout.rate);
         written += given;
     }
     Ok(())
+}
+
+/// Whether the first `frames` frames are digital silence. A comparison of integers: the sign of a
+/// zero does not matter.
+fn is_silence(planes: &[Vec<f64>], frames: usize) -> bool {
+    planes.iter().all(|plane| plane[..frames].iter().all(|sample| sample.to_bits() << 1 == 0))
 }
 
 /// Frames of silence at the end of what has been played, when the first `frames` of `planes`
@@ -127,6 +141,14 @@ fn write_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn silence_is_zero_of_either_sign_and_nothing_else() {
+        assert!(is_silence(&[vec![0.0, -0.0, 1.0], vec![0.0; 3]], 2));
+        for sound in [f64::MIN_POSITIVE, -1e-300, 5e-324, f64::NAN] {
+            assert!(!is_silence(&[vec![0.0, 0.0], vec![0.0, sound]], 2), "{sound}");
+        }
+    }
 
     #[test]
     fn silence_counts_from_the_last_loud_frame_of_any_channel() {

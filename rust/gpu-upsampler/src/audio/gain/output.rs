@@ -35,10 +35,24 @@ impl Output {
         wishes: &Wishes,
         fade_out: bool,
     ) -> u64 {
-        let channels = planes.len();
-        for (channel, (plane, gain)) in planes.iter_mut().zip(&mut self.gains).enumerate() {
-            gain.aim(if fade_out { 0.0 } else { wishes.amplitude(channel, channels) });
+        self.aim(wishes, fade_out);
+        for (plane, gain) in planes.iter_mut().zip(&mut self.gains) {
             gain.apply(&mut plane[..frames]);
+        }
+        if self.limiter.rests_at(0.0) { 0 } else { self.limit(planes, frames) }
+    }
+
+    /// The same for `frames` frames of digital silence, which stay what they are.
+    pub fn pass(&mut self, frames: usize, wishes: &Wishes, fade_out: bool) {
+        self.aim(wishes, fade_out);
+        self.gains.iter_mut().for_each(|gain| gain.skip(frames));
+        self.limiter.skip(frames);
+    }
+
+    fn aim(&mut self, wishes: &Wishes, fade_out: bool) {
+        let channels = self.gains.len();
+        for (channel, gain) in self.gains.iter_mut().enumerate() {
+            gain.aim(if fade_out { 0.0 } else { wishes.amplitude(channel, channels) });
         }
         match wishes.threshold() {
             Some(threshold) => {
@@ -47,7 +61,6 @@ impl Output {
             }
             None => self.limiter.aim(0.0),
         }
-        if self.limiter.rests_at(0.0) { 0 } else { self.limit(planes, frames) }
     }
 
     fn limit(&mut self, planes: &mut [Vec<f64>], frames: usize) -> u64 {
@@ -116,6 +129,23 @@ mod tests {
         assert!((settled(&wishes, 1.0).0[0] - 10f64.powf(-0.5)).abs() < 1e-12);
         wishes.set_sound(&Sound { mute: true, ..Sound::default() });
         assert_eq!(settled(&wishes, 1.0).0, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn passing_silence_is_as_computing_it() {
+        let wishes = Wishes::default();
+        wishes.set_sound(&Sound { limiter: Some(Limiter::default()), ..Sound::default() });
+        let [mut computed, mut passed] = [(); 2].map(|()| Output::from_silence(RATE, 2));
+        for step in 0..8 {
+            wishes.set_headroom_db(-3.0 * f64::from(step % 3));
+            let fade_out = step == 6;
+            computed.apply(&mut [vec![0.0; 17], vec![0.0; 17]], 17, &wishes, fade_out);
+            passed.pass(17, &wishes, fade_out);
+            let [mut one, mut other] = [(); 2].map(|()| [vec![1.5; 5], vec![-0.5; 5]]);
+            let limited = computed.apply(&mut one, 5, &wishes, fade_out);
+            assert_eq!(passed.apply(&mut other, 5, &wishes, fade_out), limited);
+            assert_eq!(one, other, "{step}");
+        }
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl Ramp {
         }
     }
 
+    /// Goes on as if it had been applied to `frames` frames.
+    pub fn skip(&mut self, frames: usize) {
+        self.pass(frames.min(self.remaining));
+    }
+
     /// The gain for the next frame.
     pub fn next_gain(&mut self) -> f64 {
         if self.remaining > 0 {

@@ -62,7 +62,7 @@ pub struct Parts {
     pub capture: Box<dyn CaptureDevice>,
     pub engine: Box<dyn Engine>,
     pub playback: Box<dyn PlaybackDevice>,
-    /// Sound in the DAC's buffer before it starts.
+    /// Sound wanted in the DAC's buffer before it starts.
     pub prefill: Duration,
     /// Of the device threads; the engine's is one step below.
     pub favour: Favour,
@@ -112,6 +112,7 @@ impl Stream {
         let Parts { capture, engine, playback, prefill, favour } = parts;
         let (input, output) = (capture.layout().clone(), playback.layout().clone());
         let (channels, block) = (input.channels, engine.block_frames());
+        let prefill = output.prefill(prefill);
         let taps = taps(&input, &output);
         let edges = Edges {
             rate: input.rate,

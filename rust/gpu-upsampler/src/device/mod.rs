@@ -41,6 +41,19 @@ impl Layout {
         self.channels * self.format.bytes()
     }
 
+    /// Frames that an output holds before it starts, where so much sound is wanted: a device whose
+    /// buffer came out smaller than asked for still has to start. Whoever reckons with what the
+    /// DAC holds takes it from here.
+    pub fn prefill_frames(&self, wanted: Duration) -> usize {
+        let frames = (wanted.as_secs_f64() * f64::from(self.rate)) as usize;
+        frames.min(self.buffer_frames.saturating_sub(self.period_frames)).max(1)
+    }
+
+    /// The same as a time.
+    pub fn prefill(&self, wanted: Duration) -> Duration {
+        Duration::from_secs_f64(self.prefill_frames(wanted) as f64 / f64::from(self.rate.max(1)))
+    }
+
     /// The same, for a message.
     pub fn to_message(&self) -> totton_protocol::Device {
         let frames = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);

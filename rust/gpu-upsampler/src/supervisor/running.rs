@@ -61,7 +61,7 @@ impl Running {
         let Opened { stream, filter, stands_in, engine_frames } = opened;
         let rate = f64::from(stream.input().rate);
         let reserve = Reserve {
-            dac: config.playback.prefill,
+            dac: stream.output().prefill(config.playback.prefill),
             held: HOLD,
             block: Duration::from_secs_f64(config.engine.block_frames as f64 / rate),
         };

@@ -23,6 +23,8 @@ pub struct World {
     pub dac_rates: Vec<u32>,
     /// The bits of a sample that it uses; `None`: all that the format has.
     pub dac_bits: Option<u32>,
+    /// What its buffer holds.
+    pub dac_buffer: Duration,
     /// The rate that the host has chosen; `None`: it sends nothing.
     pub host_rate: Option<u32>,
     /// What the host sends, as bytes of the capture format; silence afterwards or nothing.
@@ -71,6 +73,7 @@ impl Machine {
             dac_busy: false,
             dac_rates: OUTPUT_RATES.to_vec(),
             dac_bits: None,
+            dac_buffer: Duration::from_millis(200),
             host_rate: Some(44_100),
             sent: vec![],
             silence_afterwards: true,
@@ -203,9 +206,9 @@ impl AudioDevices for Machine {
         world.played_before = std::mem::take(&mut world.played);
         world.first_write = None;
         let mut layout = layout(name, rate, channels, &config.formats);
-        layout.buffer_frames *= 2;
+        layout.buffer_frames = (world.dac_buffer.as_secs_f64() * f64::from(rate)) as usize;
         layout.significant_bits = world.dac_bits.unwrap_or(layout.significant_bits);
-        let prefill = config.prefill.as_secs_f64() * f64::from(rate);
+        let prefill = layout.prefill_frames(config.prefill) as f64;
         let (machine, clock) = (self.clone(), Clock::new());
         Ok(Box::new(Output { machine, layout, clock, queued: 0.0, prefill, started: false }))
     }

@@ -264,6 +264,28 @@ fn a_new_filter_fades_into_the_running_stream() {
 }
 
 #[test]
+fn a_dac_with_a_small_buffer_is_filled_as_far_as_it_goes_and_the_clock_is_left_alone() {
+    let machine = Machine::new();
+    machine.world().dac_buffer = std::time::Duration::from_millis(20);
+    machine.world().sent = constant(0.5, 60.0);
+    let daemon = Running::start(machine, Setup::default());
+    let place = daemon.place(totton_protocol::endpoint::TELEMETRY_FILE);
+    let listener = totton_protocol::TelemetryListener::with_endpoint(
+        &format!("ipc://{}", place.display()),
+        std::time::Duration::from_secs(5),
+    )
+    .unwrap();
+    daemon.until_state(State::Streaming);
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let drift = listener.next().unwrap().drift.unwrap();
+    // The buffer less a period of 5 ms: the clocks are the same, and nothing is to be steered.
+    assert!((drift.target_seconds - 0.015).abs() < 1e-4, "{drift:?}");
+    assert!(drift.correction_ppm.abs() < 300.0, "{drift:?}");
+    let latency = daemon.status().latency.unwrap();
+    assert!(latency.output_seconds < 0.04, "{latency:?}");
+}
+
+#[test]
 fn the_inputs_clock_is_made_to_follow_the_dacs() {
     let machine = Machine::new();
     machine.world().drift = 1400e-6;

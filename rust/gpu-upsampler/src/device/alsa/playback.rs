@@ -31,10 +31,7 @@ impl AlsaPlayback {
             buffer: config.buffer,
         };
         let (pcm, layout) = open(name, Direction::Playback, &wanted)?;
-        // A device whose buffer came out smaller than asked for still has to start.
-        let prefill = ((config.prefill.as_secs_f64() * f64::from(rate)) as usize)
-            .min(layout.buffer_frames.saturating_sub(layout.period_frames))
-            .max(1);
+        let prefill = layout.prefill_frames(config.prefill);
         set_thresholds(&pcm, prefill, layout.period_frames)
             .map_err(|source| Error::Alsa { device: name.to_owned(), source })?;
         Ok(Self { pcm, layout })

@@ -87,9 +87,8 @@ fn stored_settings(
 ) -> (Settings, bool, Foreign) {
     let file = &config.settings.file;
     let of_the_configuration = |muted: bool| {
-        let output = &config.output;
-        let mute = output.mute || muted;
-        let sound = Sound { gain_db: output.gain_db, mute, ..Sound::default() };
+        let sound = config.output.sound();
+        let sound = Sound { mute: sound.mute || muted, ..sound };
         Settings { sound, ..Settings::default() }
     };
     match file::read(&mut RealDisk, file) {

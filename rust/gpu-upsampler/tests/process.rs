@@ -58,6 +58,7 @@ impl Machine {
              [playback]\ndevice = \"dac\"\n\
              [engine]\nratio = {RATIO}\nblock_frames = 256\n\
              [filter]\npath = {:?}\n\
+             [output]\nheadroom = \"off\"\n\
              [realtime]\nlock_memory = false\n",
             machine.place("taps.filter")
         );

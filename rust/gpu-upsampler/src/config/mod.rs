@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use totton_protocol::{CardDevice, UsbId};
+use totton_protocol::{CardDevice, Headroom, Sound, UsbId};
 
 use crate::error::Error;
 use crate::sample::SampleFormat;
@@ -183,6 +183,35 @@ pub struct Output {
     /// dB, at most 0.
     pub gain_db: f64,
     pub mute: bool,
+    pub headroom: Headroom,
+    /// dB, of the headroom `fixed`.
+    pub headroom_db: f64,
+}
+
+impl Output {
+    fn of(sound: &Sound) -> Self {
+        let Sound { gain_db, mute, headroom, headroom_db, .. } = *sound;
+        Self { gain_db, mute, headroom, headroom_db }
+    }
+
+    /// The sound at the first start.
+    pub fn sound(&self) -> Sound {
+        let Self { gain_db, mute, headroom, headroom_db } = *self;
+        Sound { gain_db, mute, headroom, headroom_db, ..Sound::default() }
+    }
+
+    /// Puts into `sound` what is other than `before`: what was set on the page meanwhile stays.
+    pub fn change(&self, sound: &mut Sound, before: &Self) {
+        if self.gain_db != before.gain_db {
+            sound.gain_db = self.gain_db;
+        }
+        if self.mute != before.mute {
+            sound.mute = self.mute;
+        }
+        if (self.headroom, self.headroom_db) != (before.headroom, before.headroom_db) {
+            (sound.headroom, sound.headroom_db) = (self.headroom, self.headroom_db);
+        }
+    }
 }
 
 /// How the audio threads are favoured.
@@ -233,7 +262,7 @@ impl Default for Config {
             filter: Filter {
                 template: "/opt/totton_audio/filters/{family}-x{ratio}.filter".to_owned(),
             },
-            output: Output { gain_db: 0.0, mute: false },
+            output: Output::of(&Sound::default()),
             realtime: Realtime { priority: 60, lock_memory: true, cpus: vec![] },
             settings: SettingsPlace {
                 file: "/opt/totton_audio/data/upsampler/settings.json".into(),
@@ -308,6 +337,8 @@ impl Config {
         set(&mut self.filter.template, raw.filter.path, |path| path.0);
         set(&mut self.output.gain_db, raw.output.gain_db, |db| db.0);
         set(&mut self.output.mute, raw.output.mute, |mute| mute);
+        set(&mut self.output.headroom, raw.output.headroom, |headroom| headroom);
+        set(&mut self.output.headroom_db, raw.output.headroom_db, |db| db.0);
         set(&mut self.realtime.priority, raw.realtime.priority, |n| n.0 as i32);
         set(&mut self.realtime.lock_memory, raw.realtime.lock_memory, |lock| lock);
         set(&mut self.realtime.cpus, raw.realtime.cpus, |cpus| {

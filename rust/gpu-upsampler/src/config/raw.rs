@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use totton_protocol::CardDevice;
+use totton_protocol::{CardDevice, Headroom};
 
 use super::{CaptureRate, INPUT_RATES, PlaybackChoice, RATIOS, RatioChoice};
 use crate::sample::SampleFormat;
@@ -73,6 +73,8 @@ pub(super) struct Filter {
 pub(super) struct Output {
     pub gain_db: Option<Number<Decibels>>,
     pub mute: Option<bool>,
+    pub headroom: Option<Headroom>,
+    pub headroom_db: Option<Number<Room>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -126,6 +128,13 @@ impl Range for Seconds {
 pub(super) struct Decibels;
 impl Range for Decibels {
     const RANGE: std::ops::RangeInclusive<f64> = totton_protocol::settings::GAIN_DB;
+    const UNIT: &'static str = "dB";
+}
+
+#[derive(Debug)]
+pub(super) struct Room;
+impl Range for Room {
+    const RANGE: std::ops::RangeInclusive<f64> = totton_protocol::settings::HEADROOM_DB;
     const UNIT: &'static str = "dB";
 }
 

@@ -1,3 +1,5 @@
+use totton_protocol::{Headroom, Sound};
+
 use super::*;
 
 const FILE: &str = "upsampler.toml";
@@ -14,7 +16,27 @@ fn the_file_of_the_device_says_what_is_built_in() {
     assert_eq!(Config::from_text(&text, &file).unwrap(), Config::default());
     // Equal because it says so, not because it says nothing: every key of the raw types is there.
     let keys = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count();
-    assert_eq!(keys, 24);
+    assert_eq!(keys, 26);
+}
+
+#[test]
+fn the_first_start_leaves_three_decibels_unless_the_configuration_says_otherwise() {
+    let sound =
+        |text: &str| Config::from_text(text, Path::new("upsampler.toml")).unwrap().output.sound();
+    let default = Sound { headroom: Headroom::Fixed, headroom_db: 3.0, ..Sound::default() };
+    assert_eq!(sound(""), default);
+    assert_eq!(Sound::default(), default);
+    let other = Sound { gain_db: -20.0, headroom: Headroom::Off, ..default };
+    assert_eq!(sound("[output]\ngain_db = -20\nheadroom = \"off\""), other);
+    // Only what has changed in the file counts.
+    let (off, less) =
+        ("[output]\nheadroom = \"off\"", "[output]\nheadroom = \"off\"\ngain_db = -9");
+    let [before, now] = [off, less]
+        .map(|text| Config::from_text(text, Path::new("upsampler.toml")).unwrap().output);
+    let mut set_on_the_page = Sound { headroom: Headroom::WorstCase, mute: true, ..default };
+    now.change(&mut set_on_the_page, &before);
+    let expected = Sound { headroom: Headroom::WorstCase, mute: true, gain_db: -9.0, ..default };
+    assert_eq!(set_on_the_page, expected);
 }
 
 #[test]

@@ -100,16 +100,8 @@ impl Supervisor {
             }
         };
         let before = std::mem::replace(&mut self.plan.base, ready.base.clone());
-        let (gain_db, mute) = (ready.base.output.gain_db, ready.base.output.mute);
-        // Gain and mute may have been set on the page meanwhile: only what changed in the file counts.
-        self.plan.settings.change(|settings| {
-            if gain_db != before.output.gain_db {
-                settings.sound.gain_db = gain_db;
-            }
-            if mute != before.output.mute {
-                settings.sound.mute = mute;
-            }
-        });
+        let (now, before) = (&ready.base.output, &before.output);
+        self.plan.settings.change(|settings| now.change(&mut settings.sound, before));
         self.board.faults_end(&ENDED_BY_A_RELOAD);
         self.board.flow().reloads.fetch_add(1, Relaxed);
         self.replace(ready, "Reloaded", move || tell(Ok(())));

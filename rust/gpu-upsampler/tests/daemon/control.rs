@@ -184,7 +184,7 @@ fn a_reload_for_the_gain_alone_leaves_the_stream_open() {
     daemon.until_state(State::Streaming);
     let file = daemon.place("upsampler.toml");
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format!("{text}\n[output]\ngain_db = -3.0\n")).unwrap();
+    fs::write(&file, text.replace("[output]\n", "[output]\ngain_db = -3.0\n")).unwrap();
     let status = daemon.client.call(Command::Reload).unwrap();
     assert_eq!((status.sound.gain_db, status.counters.reloads), (-3.0, 1));
     assert_eq!(daemon.status().counters.stream_starts, 1);

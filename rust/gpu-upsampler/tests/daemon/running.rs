@@ -209,6 +209,7 @@ fn config_text(folder: &TempDir, setup: &Setup) -> String {
          [capture]\n{capture}\n\
          [engine]\nbackend = \"cpu\"\nratio = {ratio}\nblock_frames = {BLOCK}\n\
          [filter]\npath = {filter:?}\n\
+         [output]\nheadroom = \"off\"\n\
          [realtime]\npriority = 0\nlock_memory = false\n\
          [settings]\nfile = {settings:?}\n\
          {config}\n"

@@ -54,7 +54,7 @@ fn every_sound_setting_is_heard() {
         let command = Command::ReplaceSettings { settings: Box::new(settings.clone()) };
         assert_eq!(daemon.client.settings(command).unwrap().0, settings);
     };
-    let default = Sound::default();
+    let default = Sound { headroom: Headroom::Off, ..Sound::default() };
     set(Sound { gain_db: -20.0, ..default });
     until_heard(&daemon, "volume", [0.05, -0.025]);
     set(Sound { balance: 0.5, ..default });
@@ -151,7 +151,7 @@ fn damaged_settings_are_kept_aside_and_the_defaults_are_muted_until_the_listener
     };
     let mut daemon = Running::start(Machine::new(), setup);
     let status = daemon.until_state(State::Streaming);
-    let muted = Sound { mute: true, ..Sound::default() };
+    let muted = Sound { mute: true, headroom: Headroom::Off, ..Sound::default() };
     assert_eq!(status.sound, muted);
     let fault = status.faults.iter().find(|f| f.kind == FaultKind::SettingsUnreadable).unwrap();
     for part in ["settings.json", "the defaults are, muted"] {

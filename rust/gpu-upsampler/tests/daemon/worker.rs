@@ -10,8 +10,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use totton_dsp::{Filter, Origin, Phase};
 use totton_protocol::{
-    Answer, Client, ClientError, Command, Delays, Equaliser, Settings, State, TelemetryListener,
-    endpoint,
+    Answer, Client, ClientError, Command, Delays, Equaliser, Headroom, Settings, Sound, State,
+    TelemetryListener, endpoint,
 };
 
 use crate::double::Machine;
@@ -36,7 +36,8 @@ fn equaliser(name: &str, bands: usize) -> Equaliser {
 }
 
 fn store(equaliser: Equaliser, folder: &TempDir) {
-    let settings = Settings { equaliser: Some(equaliser), ..Settings::default() };
+    let sound = Sound { headroom: Headroom::Off, ..Sound::default() };
+    let settings = Settings { equaliser: Some(equaliser), sound, ..Settings::default() };
     let text = serde_json::to_vec(&settings).unwrap();
     std::fs::write(folder.path().join("settings.json"), text).unwrap();
 }

@@ -109,7 +109,7 @@ impl Default for Sound {
             balance: 0.0,
             mono: false,
             crossfeed: None,
-            headroom: Headroom::Off,
+            headroom: Headroom::Fixed,
             headroom_db: 3.0,
             limiter: None,
             host_volume: true,
@@ -125,9 +125,10 @@ impl Default for Sound {
 #[serde(rename_all = "kebab-case")]
 pub enum Headroom {
     /// None: what is too loud is limited or cut off, and counted.
-    #[default]
     Off,
-    /// As much as `headroom_db` says.
+    /// As much as `headroom_db` says. Loud masters have peaks between their samples of up to 3 dB
+    /// above full scale, and seldom more.
+    #[default]
     Fixed,
     /// As much as the loaded filter can need at the worst: nothing is ever cut off.
     WorstCase,

@@ -324,7 +324,7 @@ mod tests {
             (&written["sound"]["mute"], stored(&written).settings.sound.mute),
             (&json!(false), true)
         );
-        settings.sound.headroom = Headroom::Fixed;
+        settings.sound.headroom = Headroom::WorstCase;
         let written = found.foreign.with(&settings).unwrap();
         assert_eq!(
             stored(&written),

@@ -5,6 +5,7 @@
 //! - [`gpu`]: when the GPU fails
 //! - [`control`]: what the sockets answer; [`flood`]: how much they bear
 //! - [`hostile`]: what a stranger sends
+//! - [`never_loud`]: how loud it is meanwhile
 //! - [`soak`]: many faults at random
 //! - [`spectrum`]: what sounds by frequency
 //! - [`settings`]: what listeners set; [`systemd`]: what systemd hears
@@ -19,6 +20,7 @@ mod flood;
 #[cfg(feature = "cuda")]
 mod gpu;
 mod hostile;
+mod never_loud;
 mod running;
 mod settings;
 mod soak;

@@ -1,0 +1,165 @@
+//! Whatever is changed, the sound goes from the old level to the new one, never above both, and no
+//! faster than a ramp.
+
+use std::fs;
+use std::time::Duration;
+
+use gpu_upsampler::sample::{SampleFormat, decode};
+use serde_json::json;
+use totton_dsp::Filter;
+use totton_protocol::{Command, Headroom, HostVolume, Settings, Sound, State};
+
+use crate::double::Machine;
+use crate::running::{Running, Setup, until};
+
+/// What the computer sends, of full scale.
+const SENT: f64 = 0.5;
+
+/// More than any ramp: half of full scale in the 50 ms of one are 5.7e-5 a frame at 176.4 kHz.
+const STEEPEST: f64 = 1e-3;
+
+/// What a filter's ripple may add.
+const RIPPLE: f64 = 1.002;
+
+fn sent() -> Vec<u8> {
+    let sample = ((SENT * f64::from(i32::MAX)) as i32).to_le_bytes();
+    sample.repeat(2 * 44_100 * 240)
+}
+
+/// What the left loudspeaker got: what it took the time before, and since the DAC was opened.
+fn heard(daemon: &Running) -> [Vec<f64>; 2] {
+    let world = daemon.machine.world();
+    [&world.played_before, &world.played].map(|bytes| {
+        let frames = bytes.len() / 8;
+        let mut planes = vec![vec![0.0; frames]; 2];
+        decode(SampleFormat::S32, &bytes[..frames * 8], &mut planes);
+        planes.swap_remove(0)
+    })
+}
+
+/// A listener who writes down how loud it was.
+struct Listener<'a> {
+    daemon: &'a Running,
+    level: f64,
+    told: Vec<String>,
+}
+
+impl Listener<'_> {
+    /// Does something, and waits for the level that it must lead to, as an amplitude.
+    fn after(&mut self, what: &str, level: f64, change: impl FnOnce(&Running)) {
+        {
+            let mut world = self.daemon.machine.world();
+            world.played.clear();
+            world.played_before.clear();
+        }
+        change(self.daemon);
+        until(&format!("{what}: {level}"), || {
+            let [_, now] = heard(self.daemon);
+            // Long enough for a fade to be over.
+            let end = &now[now.len().saturating_sub(4000)..];
+            (now.len() > 20_000 && end.iter().all(|x| (x - level).abs() < 1e-3)).then_some(())
+        });
+        let most = self.level.max(level) * RIPPLE + 1e-6;
+        for played in heard(self.daemon) {
+            let loudest = played.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+            let steepest = played.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f64::max);
+            self.told
+                .push(format!("{what}: loudest {loudest:.4} of {most:.4}, step {steepest:.1e}"));
+            assert!(loudest <= most, "{what}: {loudest}, allowed {most}");
+            assert!(steepest < STEEPEST, "{what}: a step of {steepest}");
+        }
+        self.level = level;
+    }
+}
+
+fn patch(daemon: &Running, changes: serde_json::Value) {
+    let serde_json::Value::Object(changes) = changes else { panic!("an object") };
+    daemon.client.settings(Command::ChangeSettings { changes }).unwrap();
+}
+
+fn db(db: f64) -> f64 {
+    SENT * 10f64.powf(db / 20.0)
+}
+
+#[test]
+fn no_change_is_louder_than_what_was_and_what_will_be() {
+    let machine = Machine::new();
+    machine.world().sent = sent();
+    let daemon = Running::start(machine, Setup::default());
+    daemon.until_state(State::Streaming);
+    let mut listener = Listener { daemon: &daemon, level: 0.0, told: vec![] };
+    let half = daemon.place("half.filter");
+    let taps = Filter::load(&daemon.place("taps.filter")).unwrap();
+    let header = taps.header();
+    let halved = taps.taps().iter().map(|tap| tap * 0.5).collect();
+    let origin = header.origin.clone();
+    Filter::new(44_100, header.ratio, header.phase, origin, halved).unwrap().save(&half).unwrap();
+
+    listener.after("the start", SENT, |_| ());
+    listener.after("softer", db(-20.0), |daemon| patch(daemon, json!({"sound": {"gain_db": -20}})));
+    listener.after("louder", db(-6.0), |daemon| patch(daemon, json!({"sound": {"gain_db": -6}})));
+    listener.after("mute", 0.0, |daemon| patch(daemon, json!({"sound": {"mute": true}})));
+    listener.after("no mute", db(-6.0), |daemon| patch(daemon, json!({"sound": {"mute": false}})));
+    let headroom = |to: &str| json!({"sound": {"headroom": to, "headroom_db": 6}});
+    listener.after("headroom", db(-12.0), |daemon| patch(daemon, headroom("fixed")));
+    listener.after("none", db(-6.0), |daemon| patch(daemon, headroom("off")));
+    let text = "Preamp: -12 dB\nFilter: ON PK Fc 10000 Hz Gain 0 dB Q 1\n";
+    let equaliser = json!({"equaliser": {"name": "mine", "text": text}});
+    listener.after("an equaliser", db(-18.0), |daemon| patch(daemon, equaliser));
+    listener.after("without it", db(-6.0), |daemon| patch(daemon, json!({"equaliser": null})));
+    let filter = json!({"filter": half.display().to_string()});
+    listener.after("another filter", db(-6.0) / 2.0, |daemon| patch(daemon, filter));
+    listener.after("the stream anew", db(-6.0) / 2.0, |daemon| {
+        daemon.client.call(Command::RestartStream).unwrap();
+    });
+    listener.after("the old filter", db(-6.0), |daemon| patch(daemon, json!({"filter": null})));
+    listener.after("another rate", db(-6.0), |daemon| {
+        daemon.machine.world().host_rate = Some(96_000);
+        daemon.until_status("the rate", |s| s.input.as_ref().is_some_and(|i| i.rate == 96_000));
+    });
+    listener.after("another DAC", db(-6.0), |daemon| {
+        daemon.machine.world().dac_present = false;
+        daemon.until_state(State::WaitingForDac);
+        daemon.machine.world().dac_present = true;
+        daemon.until_state(State::Streaming);
+    });
+    listener.after("the computer's volume", db(-26.0), |daemon| {
+        let volume = HostVolume { volume_db: -20.0, mute: false };
+        daemon.machine.world().host_volume = Some(volume);
+    });
+    listener.after("not obeyed", db(-6.0), |daemon| {
+        patch(daemon, json!({"sound": {"host_volume": false}}));
+    });
+    listener.after("a backup", db(-30.0), |daemon| {
+        let sound = Sound {
+            gain_db: -30.0,
+            headroom: Headroom::Off,
+            host_volume: false,
+            ..Sound::default()
+        };
+        let settings = Box::new(Settings { sound, ..Settings::default() });
+        daemon.client.settings(Command::ReplaceSettings { settings }).unwrap();
+    });
+    listener.after("the files", db(-10.0), |daemon| {
+        let file = daemon.place("upsampler.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("[output]\n", "[output]\ngain_db = -10.0\n")).unwrap();
+        daemon.client.call(Command::Reload).unwrap();
+    });
+    std::thread::sleep(Duration::from_millis(10));
+    println!("{}", listener.told.join("\n"));
+}
+
+#[test]
+fn a_restart_is_as_loud_as_the_stored_volume_from_its_first_frame() {
+    let machine = Machine::new();
+    machine.world().sent = sent();
+    let mut daemon = Running::start(machine, Setup::default());
+    daemon.until_state(State::Streaming);
+    patch(&daemon, json!({"sound": {"gain_db": -26.0}}));
+    daemon.until_status("it is stored", |status| status.settings.stored);
+    daemon.terminate();
+    daemon.start_again();
+    let mut listener = Listener { daemon: &daemon, level: 0.0, told: vec![] };
+    listener.after("the start", db(-26.0), |_| ());
+}

@@ -193,6 +193,10 @@ def test_sound_crossfeed_headroom_balance_and_a_preset(page):
     press(page, "crossfeed-strong")
     eventually("crossfeed is in force", lambda: (sound(page)["crossfeed"] or {}).get("feed_db") == 4.5)
     press(page, "headroom-worst-case")
+    # Nothing was cut off: there is nothing to count anew, and it can be asked for all the same.
+    assert not part(page, "overs-reset").is_displayed()
+    status, told = ask(page, "POST", "reset-overs", {})
+    assert (status, told["overs"]["clipped_samples"]) == (200, 0) and told["overs"]["since_uptime_seconds"] > 0
     press(page, "mono")
     eventually("headroom and mono are in force", lambda: sound(page)["headroom"] == "worst-case" and sound(page)["mono"])
     press(page, "preset-keep")

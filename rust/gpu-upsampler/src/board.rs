@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use totton_dsp::engine::Backend;
 use totton_protocol::{
-    Buffer, BufferPlace, Device, Drift, Engine, FaultKind, Headroom, HostVolume, Latency, Levels,
-    PROTOCOL_VERSION, RealTime, Settings, Sound, State, Status, Telemetry,
+    Buffer, BufferPlace, Counters, Device, Drift, Engine, FaultKind, Headroom, HostVolume, Latency,
+    Levels, Overs, PROTOCOL_VERSION, RealTime, Settings, Sound, State, Status, Telemetry,
 };
 
 use crate::audio::flow::{Flow, Gauge};
@@ -36,6 +36,8 @@ pub(crate) struct Facts {
     /// that ends it.
     pub(crate) outgoing_gain_db: Option<(f64, u64)>,
     pub(crate) last_error: Option<String>,
+    /// What the counters of overs were when they were last counted anew.
+    overs: Overs,
 }
 
 impl Facts {
@@ -80,6 +82,7 @@ impl Board {
             config: Config::default(),
             outgoing_gain_db: None,
             last_error: None,
+            overs: Overs::default(),
         };
         Self { flow, started: Instant::now(), settings, facts: Mutex::new(facts) }
     }
@@ -170,6 +173,7 @@ impl Board {
         let facts = self.facts();
         let mut engine = facts.engine.clone();
         self.say_who_renders(facts.state, &mut engine);
+        let counters = self.flow.counters();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             state: facts.state,
@@ -184,10 +188,18 @@ impl Board {
             settings: self.settings.state(),
             latency: facts.latency,
             real_time: facts.real_time.clone(),
-            counters: self.flow.counters(),
+            overs: overs(&counters, facts.overs),
+            counters,
             faults: facts.faults.list(),
             last_error: facts.last_error.clone(),
         }
+    }
+
+    /// Counts what is beyond full scale anew.
+    pub fn reset_overs(&self) {
+        let (counters, now) = (self.flow.counters(), self.uptime_seconds());
+        let zero = Overs::default();
+        self.facts().overs = Overs { since_uptime_seconds: now, ..overs(&counters, zero) };
     }
 
     /// One message of telemetry; starts the next measurement of levels and blocks.
@@ -297,6 +309,17 @@ impl LoadMeter {
             (self.since, self.nanoseconds, self.frames) = (now, nanoseconds, frames);
         }
         self.load
+    }
+}
+
+/// What the counters have gone on by since they were `before`.
+fn overs(counters: &Counters, before: Overs) -> Overs {
+    Overs {
+        clipped_samples: counters.clipped_samples - before.clipped_samples,
+        limited_samples: counters.limited_samples - before.limited_samples,
+        input_full_scale_samples: counters.input_full_scale_samples
+            - before.input_full_scale_samples,
+        since_uptime_seconds: before.since_uptime_seconds,
     }
 }
 

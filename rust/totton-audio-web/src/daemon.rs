@@ -148,7 +148,11 @@ impl Daemon {
 fn is_slow(command: &Command) -> bool {
     !matches!(
         command,
-        Command::Status | Command::Settings | Command::SetMute { .. } | Command::SetGain { .. }
+        Command::Status
+            | Command::Settings
+            | Command::ResetOvers
+            | Command::SetMute { .. }
+            | Command::SetGain { .. }
     )
 }
 

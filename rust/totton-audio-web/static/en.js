@@ -81,7 +81,7 @@ export default {
   headrooms: { off: "None", fixed: "Fixed", "worst-case": "Always enough" }, headroomHints: { off: "What is too loud is cut off, and counted.", fixed: "Takes away as much as is set here.", "worst-case": "Takes away as much as this filter can need at the worst: nothing is ever cut off." }, headroomNow: (db) => `${db} now`, worstCase: (db) => `This filter can need ${db}.`,
   limiter: "Soft limiter", limiterAbout: "Bends what comes near full scale instead of cutting it off.", threshold: "From",
   balance: "Balance and mono", balanceLabel: "Balance", left: "L", right: "R", centre: "centre", mono: "Mono", monoAbout: "Both sides get the mean of left and right.", followHost: "Obey the PC’s volume control",
-  clippedNow: (count) => `${count} samples were cut off since the start.`,
+  clippedNow: (count) => `${count} samples were cut off.`, countAnew: "Count anew", countedAnew: "What is cut off is counted from now on.",
 
   spectrumAbout: "What goes to the DAC, by frequency.", spectrumInput: "From the PC", spectrumOutput: "To the DAC", spectrumHold: "Hold the peaks", spectrumRange: "Range", spectrumFreeze: "Freeze", spectrumWaiting: "Nothing plays.", spectrumLabel: (loudest) => `Spectrum; loudest at ${loudest}`, spectrumAudible: "Audible", spectrumFull: "Everything",
   spectrumAway: "The audio service tells no spectrum now.",

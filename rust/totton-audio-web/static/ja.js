@@ -81,7 +81,7 @@ export default {
   headrooms: { off: "なし", fixed: "固定", "worst-case": "常に十分" }, headroomHints: { off: "大きすぎる音は切り取られ、数えられます。", fixed: "ここで決めた分だけ下げます。", "worst-case": "このフィルタで最悪の場合に必要な分だけ下げます。決して切り取られません。" }, headroomNow: (db) => `現在 ${db}`, worstCase: (db) => `このフィルタで必要な最大量: ${db}`,
   limiter: "ソフトリミッタ", limiterAbout: "フルスケール付近を切り取らずに丸めます。", threshold: "開始レベル",
   balance: "バランスとモノラル", balanceLabel: "バランス", left: "左", right: "右", centre: "中央", mono: "モノラル", monoAbout: "左右の平均を両側に出します。", followHost: "PC側の音量に従う",
-  clippedNow: (count) => `起動後に${count}サンプルが切り取られました。`,
+  clippedNow: (count) => `${count}サンプルが切り取られました。`, countAnew: "数え直す", countedAnew: "切り取られたサンプルをこれから数えます。",
 
   spectrumAbout: "DACへ送られる音の周波数成分です。", spectrumInput: "PCから", spectrumOutput: "DACへ", spectrumHold: "ピークを保持", spectrumRange: "範囲", spectrumFreeze: "一時停止", spectrumWaiting: "再生されていません。", spectrumLabel: (loudest) => `スペクトラム。最大は${loudest}`, spectrumAudible: "可聴域", spectrumFull: "全体",
   spectrumAway: "音声サービスは現在スペクトラムを送っていません。",

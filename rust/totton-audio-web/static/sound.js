@@ -5,7 +5,7 @@ import { send } from "/api.js";
 import { equaliserCard } from "/equaliser.js";
 import { filterCard } from "/filters.js";
 import * as format from "/format.js";
-import { bad } from "/notice.js";
+import { bad, busy } from "/notice.js";
 import { presetsCard } from "/presets.js";
 import { known, on, take, tell } from "/state.js";
 import { texts } from "/texts.js";
@@ -99,11 +99,13 @@ function headroomCard(t) {
   const about = h("p", { class: "soft" });
   const amount = slider({ label: t.headroom, min: 0, max: 20, step: 0.5, words: (db) => `${format.decibels(db)} dB`, change: (headroom_db) => change({ headroom_db }), test: "headroom-db" });
   const facts = h("p", { class: "soft", test: "headroom-now" });
+  const anew = h("button", { type: "button", test: "overs-reset" }, t.countAnew);
+  anew.addEventListener("click", busy(anew, () => send("POST", "reset-overs"), t.countedAnew));
   const limiter = toggle(t.limiter, (on_) => change({ limiter: on_ ? { threshold_db: -1 } : null }), "limiter");
   const threshold = slider({ label: t.threshold, min: -12, max: -0.1, step: 0.1, words: (db) => `${format.decibels(db)} dBFS`, change: (threshold_db) => change({ limiter: { threshold_db } }), test: "limiter-threshold" });
   return {
     root: h("section", { class: "card", "aria-labelledby": "headroom" }, h("h2", { id: "headroom" }, t.headroom), h("p", { class: "soft" }, t.headroomAbout),
-      h("div", { class: "controls" }, kinds, about, amount.root, facts, limiter.root, h("p", { class: "soft" }, t.limiterAbout), threshold.root)),
+      h("div", { class: "controls" }, kinds, about, amount.root, facts, anew, limiter.root, h("p", { class: "soft" }, t.limiterAbout), threshold.root)),
     show(sound) {
       for (const button of kinds.children) button.ariaPressed = String(button.dataset.headroom === sound.headroom);
       say(about, t.headroomHints[sound.headroom]);
@@ -118,7 +120,9 @@ function headroomCard(t) {
       const words = [];
       if (worst !== null && worst !== undefined) words.push(t.worstCase(`${format.decibels(Math.max(0, worst))} dB`));
       if (status.gain.headroom_db) words.push(t.headroomNow(format.gain(status.gain.headroom_db)));
-      if (status.counters.clipped_samples > 0) words.push(t.clippedNow(format.count(status.counters.clipped_samples)));
+      const cutOff = status.overs.clipped_samples;
+      if (cutOff > 0) words.push(t.clippedNow(format.count(cutOff)));
+      anew.hidden = cutOff === 0;
       say(facts, words.join(" · "));
     },
   };

@@ -71,13 +71,17 @@ fn every_command_reaches_the_daemon_and_answers_with_the_status_after_it() {
     assert_eq!(restarted.json()["counters"]["stream_starts"], 2);
     let reloaded = bench.order("POST /api/v1/reload", "{}");
     assert_eq!(reloaded.json()["counters"]["reloads"], 1);
+    double.shared.lock().unwrap().status.overs.clipped_samples = 5;
+    let anew = bench.order("POST /api/v1/reset-overs", "{}");
+    assert_eq!(anew.json()["overs"]["clipped_samples"], 0);
     assert_eq!(
         double.shared.lock().unwrap().commands,
         [
             Command::SetMute { mute: true },
             Command::SetGain { gain_db: -12.5 },
             Command::RestartStream,
-            Command::Reload
+            Command::Reload,
+            Command::ResetOvers
         ]
     );
 }

@@ -121,7 +121,7 @@ impl State {
             Command::Outcome { order } => {
                 return Reply::error(ErrorCode::Failed, format!("no order {order}"));
             }
-            Command::Status | Command::Reload | Command::RestartStream => {}
+            Command::Status | Command::Reload | Command::RestartStream | Command::ResetOvers => {}
         }
         let status = Status { sound: self.settings.sound, ..Status::default() };
         Reply::status(status)

@@ -40,6 +40,7 @@ pub use meter::{
 };
 pub use settings::{Crossfeed, Equaliser, Headroom, Limiter, Settings, Sound};
 pub use status::{
-    Counters, Device, Engine, Gain, HostVolume, Latency, RealTime, SettingsState, State, Status,
+    Counters, Device, Engine, Gain, HostVolume, Latency, Overs, RealTime, SettingsState, State,
+    Status,
 };
 pub use text::{EqualiserText, Name};

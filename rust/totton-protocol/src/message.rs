@@ -44,6 +44,8 @@ pub enum Command {
     Reload,
     /// Close the stream and open it again. Answer: `status`.
     RestartStream,
+    /// Count what is beyond full scale anew: `overs` of the status. Answer: `status`.
+    ResetOvers,
     /// Silence the output, or end the silence; ramped. Answer: `status`.
     SetMute { mute: bool },
     /// Set the volume in dB, -120 to 0; ramped. Answer: `status`.
@@ -93,6 +95,7 @@ impl Command {
             Self::Status => "status",
             Self::Reload => "reload",
             Self::RestartStream => "restart-stream",
+            Self::ResetOvers => "reset-overs",
             Self::SetMute { .. } => "set-mute",
             Self::SetGain { .. } => "set-gain",
             Self::Settings => "settings",
@@ -286,6 +289,7 @@ mod tests {
             Command::Status,
             Command::Reload,
             Command::RestartStream,
+            Command::ResetOvers,
             Command::SetMute { mute: true },
             Command::SetGain { gain_db: 0.0 },
             Command::Settings,

@@ -84,6 +84,22 @@ pub struct Engine {
     pub preparing: Option<String>,
 }
 
+/// Samples at and beyond full scale since they were last counted anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct Overs {
+    /// Output samples that had to be cut off at full scale, counted before rounding.
+    pub clipped_samples: u64,
+    /// Output samples that the soft limiter lowered.
+    pub limited_samples: u64,
+    /// Input samples at full scale: the programme itself was probably clipped there.
+    pub input_full_scale_samples: u64,
+    /// The daemon's uptime in seconds from which on they are counted; 0: since it started.
+    pub since_uptime_seconds: f64,
+}
+
 /// Events since the daemon started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -230,6 +246,8 @@ pub struct Status {
     pub real_time: RealTime,
     /// Events since the daemon started.
     pub counters: Counters,
+    #[serde(default)]
+    pub overs: Overs,
     /// Every kind of fault that has occurred since the daemon started.
     pub faults: Vec<Fault>,
     /// The last fault, in words, until a later one replaces it.

@@ -101,6 +101,7 @@ impl Control<'_> {
     fn obey(&self, memory: &mut Memory, command: Command) -> Result<Answer, Refusal> {
         match command {
             Command::Status => {}
+            Command::ResetOvers => self.board.reset_overs(),
             Command::SetMute { mute } => self.change(|settings| settings.sound.mute = mute),
             Command::SetGain { gain_db } => {
                 self.change(|settings| settings.sound.gain_db = gain_db);

@@ -104,6 +104,12 @@ fn worst_case_headroom_never_clips_and_the_limiter_keeps_below_full_scale() {
     let daemon = Running::start(machine, Setup::default());
     let status = daemon.until_status("clipping", |status| status.counters.clipped_samples > 0);
     assert!(status.counters.input_full_scale_samples > 1000);
+    assert_eq!(status.overs.since_uptime_seconds, 0.0);
+    assert!(status.overs.clipped_samples > 0 && status.overs.input_full_scale_samples > 1000);
+    let anew = daemon.client.call(Command::ResetOvers).unwrap();
+    assert!(anew.overs.since_uptime_seconds > 0.0);
+    assert!(anew.overs.clipped_samples < anew.counters.clipped_samples);
+    assert!(anew.counters.clipped_samples >= status.counters.clipped_samples, "they go on");
     for change in [
         json!({"sound": {"limiter": {}}}),
         json!({"sound": {"limiter": null, "headroom": "worst-case"}}),

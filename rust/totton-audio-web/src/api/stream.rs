@@ -23,6 +23,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(get_health)
         .service(reload)
         .service(restart_stream)
+        .service(reset_overs)
         .service(set_mute)
         .service(set_gain);
 }
@@ -68,6 +69,16 @@ async fn restart_stream(
     _: Json<Nothing>,
 ) -> Result<web::Json<Status>, Problem> {
     daemon.order(Command::RestartStream).await.map(web::Json)
+}
+
+/// Counts what is beyond full scale anew.
+#[utoipa::path(tag = "stream", request_body = Nothing, responses((status = 200, body = Status)))]
+#[post("/reset-overs")]
+async fn reset_overs(
+    daemon: web::Data<Daemon>,
+    _: Json<Nothing>,
+) -> Result<web::Json<Status>, Problem> {
+    daemon.order(Command::ResetOvers).await.map(web::Json)
 }
 
 /// Silence or sound.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use totton_dsp::{DesignSpec, Phase, design};
 use totton_protocol::{
     Answer, Command, Counters, Dac, Device, Drift, DriftMethod, Engine, ErrorCode, FilterChoice,
-    FilterFile, Gain, Headroom, Latency, Levels, Memory, PROTOCOL_VERSION, RealTime, Reply,
+    FilterFile, Gain, Headroom, Latency, Levels, Memory, Overs, PROTOCOL_VERSION, RealTime, Reply,
     Request, Settings, SettingsState, Sound, Spectrum, State, Status, Telemetry, settings,
 };
 
@@ -125,6 +125,7 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         }
         (Command::Outcome { .. }, None) => {}
         (Command::Reload, None) => shared.status.counters.reloads += 1,
+        (Command::ResetOvers, None) => shared.status.overs = Overs::default(),
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
         (Command::SetMute { mute }, None) => shared.settings.sound.mute = mute,
         (Command::SetGain { gain_db }, None) => shared.settings.sound.gain_db = gain_db,

@@ -1,8 +1,8 @@
 //! What the daemon knows of itself, for whoever asks: status and telemetry.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use totton_dsp::engine::Backend;
 use totton_protocol::{
@@ -15,6 +15,7 @@ use crate::audio::gain::crossfeed::worst_case_gain;
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::machine::Report;
+use crate::recorder::{Recorder, Sample};
 use crate::settings::Store;
 
 /// The part of the status that only the supervisor changes.
@@ -58,6 +59,9 @@ pub struct Board {
     started: Instant,
     settings: Arc<Store>,
     facts: Mutex<Facts>,
+    /// What was measured in the last minutes, and in those before an abort.
+    recorder: Arc<Recorder>,
+    before_an_abort: OnceLock<String>,
 }
 
 impl Board {
@@ -84,12 +88,67 @@ impl Board {
             last_error: None,
             overs: Overs::default(),
         };
-        Self { flow, started: Instant::now(), settings, facts: Mutex::new(facts) }
+        let (started, facts) = (Instant::now(), Mutex::new(facts));
+        Self {
+            flow,
+            started,
+            settings,
+            facts,
+            recorder: Arc::default(),
+            before_an_abort: OnceLock::new(),
+        }
     }
 
     /// The settings in force.
     pub fn settings(&self) -> &Arc<Store> {
         &self.settings
+    }
+
+    /// What was measured in the last minutes.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    /// Tells what an earlier daemon has left, which an abort has ended.
+    pub fn remember_an_abort(&self, table: String) {
+        let _ = self.before_an_abort.set(table);
+    }
+
+    /// The tables of the last minutes, and of those before an abort.
+    pub fn recorded(&self) -> (String, Option<String>) {
+        (self.recorder.table(), self.before_an_abort.get().cloned())
+    }
+
+    /// Measures: the supervisor's longest turn since the last time was `longest_turn`.
+    pub(crate) fn record(&self, longest_turn: Duration) {
+        let (flow, counters) = (&self.flow, self.flow.counters());
+        let facts = self.facts();
+        let rate = |end: &Option<Device>| end.as_ref().map_or(0, |end| end.rate);
+        let (input_rate, output_rate) = (rate(&facts.input), rate(&facts.output));
+        let (state, drift) = (facts.state as u32, facts.drift);
+        drop(facts);
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let blocks = flow.recorded_blocks.take(input_rate.max(1));
+        self.recorder.note(&Sample {
+            uptime: self.started.elapsed(),
+            state,
+            input_rate,
+            output_rate,
+            to_engine_frames: count(flow.to_engine.level.load(Relaxed)),
+            from_engine_frames: count(flow.from_engine.level.load(Relaxed)),
+            dac_frames: count(flow.queued_frames.load(Relaxed)),
+            correction_ppm: drift.map_or(0.0, |drift| drift.correction_ppm as f32),
+            level: drift.map_or(Duration::ZERO, |drift| {
+                Duration::try_from_secs_f64(drift.level_seconds).unwrap_or_default()
+            }),
+            load_mean: blocks.map_or(0.0, |blocks| blocks.mean as f32),
+            load_highest: blocks.map_or(0.0, |blocks| blocks.highest as f32),
+            longest_turn,
+            capture_xruns: count(counters.capture_xruns),
+            playback_xruns: count(counters.playback_xruns),
+            rate_switches: count(counters.rate_switches),
+            gpu_faults: count(counters.gpu_faults),
+        });
     }
 
     /// Notes a fault that is over in a moment.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender};
 
 use totton_dsp::Filter;
 use totton_protocol::text::bounded;
@@ -11,20 +10,6 @@ use totton_protocol::{Dac, FilterChoice, FilterFile, FilterPath};
 
 use crate::config::Config;
 use crate::device;
-
-/// A question which filters there are.
-pub(crate) struct Look {
-    pub(crate) config: Config,
-    pub(crate) reply: SyncSender<Vec<FilterChoice>>,
-}
-
-/// Looks into the folders whenever somebody asks, until nobody can any more.
-pub(crate) fn look_when_asked(asks: &Receiver<Look>) {
-    while let Ok(Look { config, reply }) = asks.recv() {
-        // Who asked may have given up waiting.
-        let _ = reply.send(filters(&config));
-    }
-}
 
 /// The most files that are looked at in one folder.
 const MOST_FILES: usize = 1000;

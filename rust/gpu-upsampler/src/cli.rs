@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
@@ -9,7 +10,7 @@ use crate::config::{self, Config};
 use crate::error::Error;
 use crate::filters::FilterSet;
 use crate::render::Render;
-use crate::{daemon, device, signals};
+use crate::{daemon, device, recorder, signals};
 
 /// Plays what the computer sends through a long FIR to a USB DAC.
 #[derive(Debug, Parser)]
@@ -37,6 +38,13 @@ enum Action {
     /// Filter, block, arithmetic and backend are the configuration's where nothing is said of
     /// them. Where a filter is named there need not be a configuration.
     Render(Render),
+    /// Draw a table of the flight recorder, as the diagnostics have it (`flight-recorder.csv`).
+    PlotRecorder {
+        /// The table.
+        table: PathBuf,
+        /// The picture, SVG.
+        picture: PathBuf,
+    },
 }
 
 impl Arguments {
@@ -48,15 +56,28 @@ impl Arguments {
         let config = self.config.as_deref().unwrap_or(Path::new(config::DEFAULT_FILE));
         match self.action {
             None => {
-                let plan = daemon::plan(config, Box::new(device::alsa::AlsaDevices::new()))?;
+                let mut plan = daemon::plan(config, Box::new(device::alsa::AlsaDevices::new()))?;
+                plan.records_aborts = true;
                 let (events, received) = daemon::events();
                 signals::listen(events.clone())?;
                 daemon::run(plan, &self.runtime_dir, (events, received))
             }
             Some(Action::CheckConfig) => check_config(config),
+            Some(Action::PlotRecorder { table, picture }) => plot_recorder(&table, &picture),
             Some(Action::Render(given)) => given.run(self.config.as_deref()),
         }
     }
+}
+
+fn plot_recorder(table: &Path, picture: &Path) -> Result<(), Error> {
+    let of = |file: &Path| {
+        let file = file.to_owned();
+        move |source| Error::File { file, source }
+    };
+    let text = fs::read_to_string(table).map_err(of(table))?;
+    let drawn = recorder::plot::svg(&table.display().to_string(), &text)
+        .map_err(|wrong| of(table)(io::Error::new(io::ErrorKind::InvalidData, wrong)))?;
+    fs::write(picture, drawn).map_err(of(picture))
 }
 
 fn check_config(file: &Path) -> Result<(), Error> {

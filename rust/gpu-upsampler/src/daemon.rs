@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::filters::FilterSet;
 use crate::ipc::Sockets;
 use crate::notify::{self, Notifier};
+use crate::recorder;
 use crate::settings::Store;
 use crate::settings::disk::RealDisk;
 use crate::settings::file::{self, FileError};
@@ -60,6 +61,7 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
         build_engine: Arc::new(backend::build),
         notifier,
         watchdog: notify::watchdog_interval(),
+        records_aborts: false,
     })
 }
 
@@ -199,6 +201,15 @@ pub fn run(
     let settings = Arc::clone(&plan.settings);
     let board = Arc::new(Board::with_settings(Arc::new(Flow::default()), settings));
     let _writer = write_settings(&board, plan.base.settings.file.clone(), &events)?;
+    let recorded = recorder::file_beside(&plan.base.settings.file);
+    if let Some(table) = recorder::left_by_an_abort(&recorded) {
+        board.remember_an_abort(table);
+    }
+    if plan.records_aborts
+        && let Err(error) = recorder::write_at_abort(Arc::clone(board.recorder()), &recorded)
+    {
+        log::warn!("an abort will leave no record in {}: {error}", recorded.display());
+    }
     // Served before the first device is looked for: readiness means that they answer.
     let _sockets = Sockets::open(runtime, &board, &events)?;
     Supervisor::new(plan, board, (events, received))?.run()

@@ -14,6 +14,7 @@
 //! - [`board`], [`choices`], [`ipc`]: what the other services are told, and may ask for
 //! - [`spectrum`]: what sounds by frequency, while somebody asks
 //! - [`settings`]: what listeners set, kept through power cuts; [`equaliser`]: what their texts mean
+//! - [`recorder`]: the last minutes in figures
 //! - [`faults`]: what went wrong, and how often; [`machine`]: what the machine tells of itself
 //! - [`daemon`]: all of it together, `threads`: what must not end by itself; [`signals`], [`config`], [`error`], [`logging`], [`cli`]
 //!
@@ -40,6 +41,7 @@ pub mod notify;
 #[cfg(feature = "cuda")]
 mod probe;
 pub mod promptness;
+pub mod recorder;
 pub mod render;
 pub mod settings;
 pub mod signals;

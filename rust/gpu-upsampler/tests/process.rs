@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use totton_dsp::{DesignSpec, design};
-use totton_protocol::{Client, FaultKind, State, endpoint};
+use totton_protocol::{Answer, Client, Command as Command_, FaultKind, State, endpoint};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gpu_upsampler_alsa");
 const RATIO: u32 = 4;
@@ -369,6 +369,52 @@ fn without_a_filter_the_daemon_starts_and_says_which_file_is_missing() {
     daemon.signal(libc::SIGHUP);
     until("the stream", || (status().state == State::Streaming).then_some(()));
     assert!(daemon.terminate().0.success());
+}
+
+#[test]
+fn an_abort_leaves_the_last_minutes_and_the_next_daemon_tells_and_draws_them() {
+    let machine = Machine::new("sent.raw");
+    fs::write(machine.place("sent.raw"), [0; 8]).unwrap();
+    let settings = format!("[settings]\nfile = {:?}\n", machine.place("settings.json"));
+    add(&machine.config(), &settings);
+    let recorded = |daemon: &Daemon| match daemon.client.ask(Command_::FlightRecorder).unwrap() {
+        Answer::FlightRecorder { now, at_abort } => (now, at_abort),
+        other => panic!("{other:?}"),
+    };
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    let (now, at_abort) = until("ten samples", || {
+        let told = recorded(&daemon);
+        (told.0.lines().count() > 10).then_some(told)
+    });
+    assert_eq!(at_abort, None);
+    daemon.signal(libc::SIGABRT);
+    let status = until("its end", || daemon.child.try_wait().unwrap());
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(libc::SIGABRT));
+    fs::remove_file(machine.place("notify")).unwrap();
+
+    let mut daemon = machine.daemon();
+    daemon.until_heard("READY=1");
+    let (_, left) = recorded(&daemon);
+    let left = left.unwrap();
+    assert!(left.starts_with(now.trim_end()), "what was told before is in it:\n{left}");
+    assert!(left.contains(",44100,176400,"), "the rates: {left}");
+    assert!(daemon.terminate().0.success());
+
+    fs::write(machine.place("flight-recorder.csv"), &left).unwrap();
+    let draw = |table: &str| {
+        let files = [machine.place(table), machine.place("drawn.svg")];
+        machine.command().arg("plot-recorder").args(files).output().unwrap()
+    };
+    let drawn = draw("flight-recorder.csv");
+    assert!(drawn.status.success(), "{drawn:?}");
+    assert!(fs::read_to_string(machine.place("drawn.svg")).unwrap().contains("The DAC's buffer"));
+    let refused = draw("upsampler.toml");
+    assert!(!refused.status.success());
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("upsampler.toml: line 2"),
+        "{refused:?}"
+    );
 }
 
 /// A `libcuda.so` whose `cuInit` does not come back, as that of a GPU that has fallen off the bus;

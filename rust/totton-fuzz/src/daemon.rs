@@ -118,6 +118,9 @@ impl State {
                 return Reply::Ok(Answer::Filters { filters: vec![filter.clone()] });
             }
             Command::Spectrum => return Reply::Ok(Answer::Spectrum { input: None, output: None }),
+            Command::FlightRecorder => {
+                return Reply::Ok(Answer::FlightRecorder { now: String::new(), at_abort: None });
+            }
             Command::Outcome { order } => {
                 return Reply::error(ErrorCode::Failed, format!("no order {order}"));
             }

@@ -79,6 +79,9 @@ pub enum Command {
     /// times a second, and told at the next request; two seconds after the last request it ends.
     /// The answers of the first 0.3 s after a pause are silence. Answer: `spectrum`.
     Spectrum,
+    /// Tell what was measured in the last minutes, and before an abort, as tables. Answer:
+    /// `flight-recorder`.
+    FlightRecorder,
     /// Tell how an order ended that was answered with `pending`: that is told once. Answer: that of
     /// the order, or `pending` again.
     Outcome {
@@ -105,6 +108,7 @@ impl Command {
             Self::Dacs => "dacs",
             Self::Filters => "filters",
             Self::Spectrum => "spectrum",
+            Self::FlightRecorder => "flight-recorder",
             Self::Outcome { .. } => "outcome",
         }
     }
@@ -211,6 +215,15 @@ pub enum Answer {
         /// Graphic curves.
         curves: u32,
     },
+    /// What was measured ten times a second: comma-separated values with names in the first line,
+    /// the oldest first.
+    FlightRecorder {
+        /// The last five minutes.
+        now: String,
+        /// The last minutes before the daemon was last ended by an abort (its watchdog); null: it
+        /// never was.
+        at_abort: Option<String>,
+    },
     /// It takes longer than an answer may, and is being done: a request `outcome` tells how it
     /// ended.
     Pending {
@@ -299,6 +312,7 @@ mod tests {
             Command::Dacs,
             Command::Filters,
             Command::Spectrum,
+            Command::FlightRecorder,
             Command::Outcome { order: 7 },
         ] {
             let value = serde_json::to_value(Request::from(command.clone())).unwrap();
@@ -318,6 +332,7 @@ mod tests {
             Reply::Ok(Answer::Spectrum { input: Some(Spectrum::default()), output: None }),
             Reply::Ok(Answer::Equaliser { preamp_db: -6.6, bands: 10, curves: 0 }),
             Reply::Ok(Answer::Pending { order: 7 }),
+            Reply::Ok(Answer::FlightRecorder { now: "uptime_ms\n".into(), at_abort: None }),
             Reply::error(ErrorCode::Failed, "no"),
             Reply::Error { code: ErrorCode::BadEqualiser, message: "no".into(), line: Some(3) },
         ] {

@@ -74,6 +74,7 @@ pub(super) fn run(
         process(&mut engine, &given, &mut made);
         let took = started.elapsed();
         flow.blocks.note(block, took);
+        flow.recorded_blocks.note(block, took);
         flow.engine_nanoseconds.fetch_add(took.as_nanos() as u64, Relaxed);
         flow.engine_frames.fetch_add(block as u64, Relaxed);
         let frames = block * engine.ratio();

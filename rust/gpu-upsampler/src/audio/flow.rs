@@ -62,6 +62,8 @@ pub struct Flow {
     pub(crate) input_meter: Meter,
     pub(crate) output_meter: Meter,
     pub(crate) blocks: Blocks,
+    /// The same, for the flight recorder.
+    pub(crate) recorded_blocks: Blocks,
     /// What the gain chain is asked for.
     pub wishes: Wishes,
     /// The running engine, where there is more to tell of it; never the audio threads' business.

@@ -4,6 +4,7 @@
 //! stream's restart, a folder) is an order of [`super::orders`], done by others. The audio threads
 //! know nothing of it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::time::Instant;
@@ -11,13 +12,13 @@ use std::time::Instant;
 use totton_protocol::settings::Refused;
 use totton_protocol::{Answer, Command, ErrorCode, Reply, Request, Settings};
 
+use super::Helper;
 use super::orders::{self, Order, Orders, Refusal, failed};
 use crate::board::Board;
-use crate::choices::Look;
-use crate::equaliser;
 use crate::spectrum::{Asker, Dead};
 use crate::supervisor::Event;
 use crate::supervisor::prepare::Wanted;
+use crate::{choices, equaliser};
 
 /// A message larger than this is not even received: ZeroMQ closes the
 /// connection. Up to here a too large request is read, and answered with the reason.
@@ -28,11 +29,12 @@ const TURN_MS: i64 = 100;
 
 /// Who answers, and whom it asks.
 pub(super) struct Control<'a> {
-    pub(super) board: &'a Board,
+    pub(super) board: &'a Arc<Board>,
     pub(super) events: &'a Sender<Event>,
     pub(super) ended: &'a AtomicBool,
     pub(super) spectrum: &'a Asker,
-    pub(super) folders: &'a SyncSender<Look>,
+    pub(super) folders: &'a Helper,
+    pub(super) recorder: &'a Helper,
 }
 
 /// What a control thread remembers.
@@ -126,18 +128,20 @@ impl Control<'_> {
                 return memory.orders.place(Order::Dacs(outcome), self.board);
             }
             Command::Filters => {
-                let (reply, outcome) = mpsc::sync_channel(1);
                 let config = self.board.facts().config.clone();
                 // A folder that does not answer holds up those who ask for it, and nobody else.
-                self.folders.try_send(Look { config, reply }).map_err(|_| {
-                    failed("the folders of the filters have not answered those who asked before")
-                })?;
+                let outcome = have_done(self.folders, move || choices::filters(&config))?;
                 return memory.orders.place(Order::Filters(outcome), self.board);
             }
             Command::Spectrum => {
                 let died = |Dead| failed("the thread that computes spectra has died; see the log");
                 let (input, output) = self.spectrum.ask().map_err(died)?.map(Into::into).unzip();
                 return Ok(Answer::Spectrum { input, output });
+            }
+            Command::FlightRecorder => {
+                let board = Arc::clone(self.board);
+                let outcome = have_done(self.recorder, move || board.recorded())?;
+                return memory.orders.place(Order::Recorder(outcome), self.board);
             }
             Command::Outcome { order } => return memory.orders.outcome(order, self.board),
         }
@@ -205,6 +209,20 @@ impl Control<'_> {
         self.events.send(event(reply)).map_err(|_| failed("the daemon is stopping"))?;
         Ok(outcome)
     }
+}
+
+/// Has a helper do something; gives the way its outcome comes.
+fn have_done<T: Send + 'static>(
+    helper: &Helper,
+    what: impl FnOnce() -> T + Send + 'static,
+) -> Result<Receiver<T>, Refusal> {
+    let (reply, outcome) = mpsc::sync_channel(1);
+    // Who asked may have given up waiting.
+    let errand = Box::new(move || drop(reply.send(what())));
+    helper
+        .try_send(errand)
+        .map_err(|_| failed("those who asked for it before are still waiting for it"))?;
+    Ok(outcome)
 }
 
 /// Whether `wanted` needs nothing but another sound.

@@ -12,18 +12,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread::JoinHandle;
 
 use totton_protocol::endpoint;
 
 use self::control::Control;
 use crate::board::Board;
-use crate::choices;
 use crate::error::Error;
 use crate::spectrum;
 use crate::supervisor::{Event, tell_of_death};
 use crate::threads;
+
+/// Something to be done, and the way to who does it.
+type Errand = Box<dyn FnOnce() + Send>;
+type Helper = SyncSender<Errand>;
 
 /// The two sockets, served by a thread each, and one that looks at the sound for them. Dropping it ends both.
 #[must_use]
@@ -48,19 +51,14 @@ impl Sockets {
         sockets.spawn("spectrum", events, move || looker.run())?;
         let (board_, for_control, ended) =
             (Arc::clone(board), events.clone(), Arc::clone(&sockets.ended));
-        let (folders, asks) = mpsc::sync_channel(4);
-        // Not waited for at the end: a folder may not answer.
-        let over = Arc::clone(&sockets.ended);
-        let over = move || over.load(Ordering::Relaxed);
-        threads::vital("folders", tell_of_death(events), over, move || {
-            choices::look_when_asked(&asks)
-        })?;
+        let (folders, recorder) =
+            (sockets.helper("folders", events)?, sockets.helper("recorder", events)?);
         sockets.spawn("control", events, move || {
-            // Dropped at the end: that ends the threads `spectrum` and `folders`, too.
-            let (spectrum, folders) = (spectrum, folders);
+            // Dropped at the end: that ends the threads behind them, too.
+            let (spectrum, folders, recorder) = (spectrum, folders, recorder);
             let (board, events, ended) = (&board_, &for_control, &ended);
-            Control { board, events, ended, spectrum: &spectrum, folders: &folders }
-                .serve(&control);
+            let (spectrum, folders, recorder) = (&spectrum, &folders, &recorder);
+            Control { board, events, ended, spectrum, folders, recorder }.serve(&control);
         })?;
 
         let telemetry = sockets.bind(&context, zmq::PUB, folder, endpoint::TELEMETRY_FILE)?;
@@ -104,6 +102,17 @@ impl Sockets {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o660)).map_err(of_file)?;
         self.files.push(file);
         Ok(socket)
+    }
+
+    /// A thread for what the control socket must not wait for. It is not waited for at the end: a
+    /// folder may not answer.
+    fn helper(&self, name: &'static str, events: &Sender<Event>) -> Result<Helper, Error> {
+        let (helper, errands) = mpsc::sync_channel::<Errand>(4);
+        let ended = Arc::clone(&self.ended);
+        let ended = move || ended.load(Ordering::Relaxed);
+        let work = move || errands.iter().for_each(|errand| errand());
+        threads::vital(name, tell_of_death(events), ended, work)?;
+        Ok(helper)
     }
 
     fn spawn(

@@ -30,6 +30,8 @@ pub(super) enum Order {
     Settings(Receiver<Result<(), Error>>),
     Dacs(Receiver<Vec<Dac>>),
     Filters(Receiver<Vec<FilterChoice>>),
+    /// The last minutes, and those before an abort.
+    Recorder(Receiver<(String, Option<String>)>),
 }
 
 /// Orders that are under way.
@@ -100,6 +102,9 @@ impl Order {
             Self::Filters(outcome) => {
                 received(outcome, patience, |filters| Ok(Answer::Filters { filters }))
             }
+            Self::Recorder(outcome) => received(outcome, patience, |(now, at_abort)| {
+                Ok(Answer::FlightRecorder { now, at_abort })
+            }),
         }
     }
 }

@@ -49,6 +49,7 @@ use crate::device::AudioDevices;
 use crate::error::Error;
 use crate::filters::FilterSet;
 use crate::notify::Notifier;
+use crate::recorder;
 use crate::settings::Store;
 use crate::watchdog::{Duty, Watchdog};
 
@@ -106,6 +107,8 @@ pub struct Plan {
     pub notifier: Notifier,
     /// How often systemd wants to hear from the service.
     pub watchdog: Option<Duration>,
+    /// Whether the process is the daemon's own: its abort then leaves a record.
+    pub records_aborts: bool,
 }
 
 enum Phase {
@@ -142,6 +145,9 @@ pub struct Supervisor {
     watchdog: Option<Watchdog>,
     load: LoadMeter,
     xruns: Xruns,
+    /// For the flight recorder.
+    longest_turn: Duration,
+    next_sample: Instant,
 }
 
 /// What can last only while no stream is open.
@@ -197,6 +203,8 @@ impl Supervisor {
             memory: Memory::default(),
             load: LoadMeter::new(now),
             xruns: Xruns::default(),
+            longest_turn: Duration::ZERO,
+            next_sample: now,
         })
     }
 
@@ -208,7 +216,7 @@ impl Supervisor {
         let outcome = loop {
             let began = Instant::now();
             self.turn();
-            self.board.flow().turns.note(began.elapsed());
+            self.note_turn(began);
             let event = self.events.recv_timeout(TURN);
             let began = Instant::now();
             match event {
@@ -227,7 +235,7 @@ impl Supervisor {
                 Ok(Event::Dacs { reply }) => drop(reply.send(self.dacs())),
                 Err(RecvTimeoutError::Timeout) => continue,
             }
-            self.board.flow().turns.note(began.elapsed());
+            self.note_turn(began);
         };
         self.plan.notifier.stopping();
         let message = match &outcome {
@@ -238,6 +246,18 @@ impl Supervisor {
         self.close();
         log::info!("Stopped");
         outcome
+    }
+
+    /// Notes how long a turn took that `began`, and now and then what there is to measure.
+    fn note_turn(&mut self, began: Instant) {
+        let now = Instant::now();
+        let took = now - began;
+        self.board.flow().turns.note(took);
+        self.longest_turn = self.longest_turn.max(took);
+        if now >= self.next_sample {
+            self.board.record(std::mem::take(&mut self.longest_turn));
+            self.next_sample = now + recorder::INTERVAL;
+        }
     }
 
     fn turn(&mut self) {

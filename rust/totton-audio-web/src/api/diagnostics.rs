@@ -45,6 +45,15 @@ async fn get_diagnostics(
     let serials = serials(&dacs);
     files.push(("dacs.json", told(dacs)));
     files.push(("filters.json", told(daemon.ask(Command::Filters).await)));
+    let recorded = match daemon.ask(Command::FlightRecorder).await {
+        Ok(Answer::FlightRecorder { now, at_abort }) => (now.into_bytes(), at_abort),
+        Ok(_) => (b"not understood\n".to_vec(), None),
+        Err(problem) => (format!("{problem}\n").into_bytes(), None),
+    };
+    files.push(("flight-recorder.csv", recorded.0));
+    if let Some(before) = recorded.1 {
+        files.push(("flight-recorder-abort.csv", before.into_bytes()));
+    }
     files.push(("backup.json", told(backup::collect(&daemon, store).await)));
     files.push(("check.json", told(checks.ask(settings.clone()).await)));
     for (name, source, level) in [
@@ -98,6 +107,9 @@ fn about() -> Vec<u8> {
     format!(
         "Diagnostics of a Totton Audio box, version {VERSION}.\n\n\
          status.json, dacs.json, filters.json  what the audio daemon says\n\
+         flight-recorder.csv                   what the audio daemon measured in the last minutes;\n\
+         flight-recorder-abort.csv             and before its watchdog ended it, if it ever did\n\
+         \x20   (gpu_upsampler_alsa plot-recorder FILE.csv PICTURE.svg draws it)\n\
          backup.json                           settings, presets, equalisers\n\
          system.json                           services, boot, board\n\
          check.json                            what the board has to show, step by step\n\

@@ -125,6 +125,10 @@ fn answer(shared: &Mutex<Shared>, request: &[u8]) -> Reply {
         }
         (Command::Outcome { .. }, None) => {}
         (Command::Reload, None) => shared.status.counters.reloads += 1,
+        (Command::FlightRecorder, None) => {
+            let now = "uptime_ms,state\n100,1\n".to_owned();
+            return Reply::Ok(Answer::FlightRecorder { now: now.clone(), at_abort: Some(now) });
+        }
         (Command::ResetOvers, None) => shared.status.overs = Overs::default(),
         (Command::RestartStream, None) => shared.status.counters.stream_starts += 1,
         (Command::SetMute { mute }, None) => shared.settings.sound.mute = mute,

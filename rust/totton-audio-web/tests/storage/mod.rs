@@ -318,7 +318,7 @@ fn diagnostics_have_no_serial_number() {
     );
     let packed = bench.get("/api/v1/diagnostics").body;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
-    let mut seen = 0;
+    let (mut seen, mut recorded) = (0, 0);
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let file = entry.path().unwrap().display().to_string();
@@ -326,7 +326,12 @@ fn diagnostics_have_no_serial_number() {
         entry.read_to_string(&mut text).unwrap();
         assert!(!text.contains("SN0042X9"), "{file}: {text}");
         seen += usize::from(text.contains("usb:1234:abcd:[removed]"));
+        recorded += usize::from(
+            file.contains("/flight-recorder") && text.starts_with("uptime_ms,state\n100,1\n"),
+        );
     }
     // The list of DACs, the settings, the status and the journal.
     assert!(seen >= 4, "{seen}");
+    // The last minutes, and those before an abort.
+    assert_eq!(recorded, 2);
 }

@@ -17,12 +17,15 @@ const BOTTOM: f64 = 44.0;
 const COLUMNS: usize = 800;
 
 /// One chart: a curve with its axes.
-struct Chart {
-    title: &'static str,
-    x_label: &'static str,
-    x_range: (f64, f64),
-    y_range: (f64, f64),
-    points: Vec<(f64, f64)>,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    pub title: &'static str,
+    /// The unit of the values across.
+    pub x_label: &'static str,
+    pub x_range: (f64, f64),
+    /// Values beyond it are drawn at its edges.
+    pub y_range: (f64, f64),
+    pub points: Vec<(f64, f64)>,
 }
 
 impl Measurement<'_> {
@@ -108,7 +111,9 @@ fn extremes(count: usize, value: impl Fn(usize) -> (f64, f64)) -> Vec<(f64, f64)
     points
 }
 
-fn picture(title: &str, charts: &[Chart]) -> String {
+/// Charts, one below the other, as SVG, under a title.
+#[must_use]
+pub fn picture(title: &str, charts: &[Chart]) -> String {
     let (width, row) = (WIDTH + LEFT + 50.0, HEIGHT + TOP + BOTTOM);
     let height = 40.0 + row * charts.len() as f64;
     let title = title.replace('&', "&amp;").replace('<', "&lt;");

@@ -7,6 +7,9 @@
 //! The other way takes longer: a GPU that was lost has to hear as much input as the
 //! filter is long. It does so while the CPU renders, then takes over between two
 //! blocks. The two differ by their rounding alone, so nothing is faded.
+//!
+//! Where all that both remember is silence, so is the output, and neither computes: the GPU gets
+//! only one block in [`AWAKE`], so that it stays awake and one that has died is noticed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -29,6 +32,9 @@ const BLOCKS: usize = 4;
 
 /// Room for news: every block, and what may come between two blocks.
 const NEWS: usize = BLOCKS + 8;
+
+/// Of so many blocks of silence the GPU gets one.
+const AWAKE: u64 = 8;
 
 /// How long dropping an engine waits for the GPU's thread.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -72,6 +78,10 @@ pub struct Failover {
     retry_at: Option<Instant>,
     back_off: Duration,
     rendering_since: Option<Instant>,
+    /// Frames of silence at the end of the input, and after how many the GPU remembers nothing
+    /// else.
+    silent: usize,
+    memory: usize,
 }
 
 impl Failover {
@@ -138,6 +148,9 @@ impl Failover {
             retry_at: None,
             back_off: patience.back_off,
             rendering_since: None,
+            silent: 0,
+            // Its partitions, the two blocks of a window, and two more.
+            memory: filter.taps().len().div_ceil(filter.ratio()) + 4 * block,
         };
         let _ = attempt.recv_timeout(patience.start);
         engine.read_news();
@@ -269,6 +282,14 @@ impl Failover {
         }
     }
 
+    /// Takes a block while the GPU renders; tells whether only silence is left, and it may rest.
+    fn may_rest(&mut self, input: &[&[f64]]) -> bool {
+        let quiet = input.iter().all(|channel| channel.iter().all(|sample| *sample == 0.0));
+        let block = self.cpu.block_frames();
+        self.silent = if quiet { self.silent.saturating_add(block) } else { 0 };
+        self.silent > self.memory && self.cpu.is_idle() && !self.number.is_multiple_of(AWAKE)
+    }
+
     /// Sends a block to listen to; takes over once enough has been heard.
     fn join(&mut self, input: &[&[f64]], left: usize) {
         if !self.send(input, Job::Listen, false) {
@@ -308,7 +329,14 @@ impl Engine for Failover {
             self.retry_at = None;
             self.enter(Mode::Joining { left });
         }
+        let may_rest = self.may_rest(input);
         match self.mode {
+            Mode::Gpu if may_rest => {
+                self.cpu.listen(input);
+                self.cpu.render(output);
+                self.health.count_block(Backend::Cuda);
+                return;
+            }
             Mode::Gpu => {
                 let sent = self.send(input, Job::Render, true);
                 // While the GPU computes.

@@ -89,6 +89,20 @@ impl Bench {
         }
     }
 
+    /// One block of silence, as exact; tells whether all of the output is zero.
+    fn silence(&mut self) -> bool {
+        self.number += 1;
+        let input = vec![vec![0.0; BLOCK]; CHANNELS];
+        let mut wanted = vec![vec![0.0; BLOCK * self.engine.ratio()]; CHANNELS];
+        let mut found = wanted.clone();
+        process(&mut self.cpu, &input, &mut wanted);
+        process(&mut self.engine, &input, &mut found);
+        for (found, wanted) in found.iter().flatten().zip(wanted.iter().flatten()) {
+            assert!((found - wanted).abs() < 1e-13, "block {}: {found} for {wanted}", self.number);
+        }
+        found.iter().flatten().all(|sample| *sample == 0.0)
+    }
+
     fn reset(&mut self) {
         self.engine.reset();
         self.cpu.reset();
@@ -125,6 +139,44 @@ fn a_fault_makes_that_block_the_cpus_and_the_gpu_takes_over_again() {
         let report = bench.health.report();
         assert_eq!((report.backend, report.gpu_faults), (Backend::Cuda, round));
     }
+}
+
+#[test]
+fn in_silence_the_gpu_rests_and_the_first_sound_is_exact() {
+    let (ratio, taps) = (4, 40_000);
+    let mut bench = Bench::new(flat(ratio, taps), patience(), Arc::default());
+    let memory = taps / ratio as usize / BLOCK;
+    for round in 0..3 {
+        assert_eq!((0..20).map(|_| bench.block()).collect::<Vec<_>>(), [Block::Gpu; 20]);
+        // The filter rings out: as much work as for sound.
+        let before = bench.orders.submissions.load(SeqCst);
+        for _ in 0..memory {
+            bench.silence();
+        }
+        let worked = bench.orders.submissions.load(SeqCst) - before;
+        assert_eq!(worked, memory as u64, "round {round}");
+        // What else the processor's longest partitions remember.
+        let mut late = 0;
+        while bench.orders.submissions.load(SeqCst) == before + worked + late {
+            bench.silence();
+            late += 1;
+            assert!(late < 4 * memory as u64, "it never rests");
+        }
+        let before = bench.orders.submissions.load(SeqCst);
+        assert!((0..800).all(|_| bench.silence()), "round {round}: silence is zero");
+        let worked = bench.orders.submissions.load(SeqCst) - before;
+        assert!((90..=110).contains(&worked), "one in eight of 800: {worked}");
+        let report = bench.health.report();
+        assert_eq!((report.backend, report.gpu_blocks), (Backend::Cuda, bench.number));
+    }
+    // A GPU that dies in silence is noticed, and the next sound is the processor's.
+    bench.orders.failures.store(1, SeqCst);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while bench.health.report().gpu_faults == 0 {
+        assert!(bench.silence() && Instant::now() < deadline, "{:?}", bench.health.report());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    bench.block();
 }
 
 #[test]

@@ -100,6 +100,13 @@ impl CpuEngine {
         self.inner.state_bytes()
     }
 
+    /// Whether only silence is left to be heard: the output is zero until something else comes in,
+    /// and nothing is computed.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.inner.is_idle()
+    }
+
     /// The partitions: input frames of each, and how many.
     #[must_use]
     pub fn partitions(&self) -> Vec<(usize, usize)> {
@@ -156,6 +163,7 @@ trait Convolver: Engine {
     fn filter_bytes(&self) -> usize;
     fn state_bytes(&self) -> usize;
     fn partitions(&self) -> Vec<(usize, usize)>;
+    fn is_idle(&self) -> bool;
     fn listen(&mut self, input: &[&[f64]]);
     fn render(&mut self, output: &mut [&mut [f64]]);
 }
@@ -256,6 +264,10 @@ impl<V: Vector> Convolver for Lanes<V> {
         self.tiers().map(|tier| (tier.frames(), tier.partitions())).collect()
     }
 
+    fn is_idle(&self) -> bool {
+        self.silent > self.memory
+    }
+
     fn listen(&mut self, input: &[&[f64]]) {
         check_input(self, input);
         if input.iter().any(|channel| channel.iter().any(|sample| *sample != 0.0)) {
@@ -311,11 +323,6 @@ impl<V: Vector> Convolver for Lanes<V> {
 impl<V: Vector> Lanes<V> {
     fn tiers(&self) -> impl Iterator<Item = &Tier<V>> {
         std::iter::once(&self.first).chain(&self.deferred)
-    }
-
-    /// Whether nothing but silence is left to be heard: then nothing is computed.
-    fn is_idle(&self) -> bool {
-        self.silent > self.memory
     }
 
     /// Runs a kernel with the instruction set of `V`.

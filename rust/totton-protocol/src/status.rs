@@ -82,6 +82,9 @@ pub struct Engine {
     /// What is being prepared beside the running engine, in words: another filter, an equaliser.
     #[serde(default)]
     pub preparing: Option<String>,
+    /// Bytes of filters with the equaliser that are kept for the computer's next rates.
+    #[serde(default)]
+    pub prepared_bytes: u64,
 }
 
 /// Samples at and beyond full scale since they were last counted anew.

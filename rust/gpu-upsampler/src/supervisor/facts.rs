@@ -24,6 +24,7 @@ pub(super) fn engine_facts(
         equaliser: filter.equaliser.clone(),
         worst_case_gain_db: Some(20.0 * filter.worst_case_gain.log10()),
         preparing: None,
+        prepared_bytes: 0,
     }
 }
 

@@ -78,7 +78,8 @@ impl Supervisor {
             let mut facts = self.board.facts();
             let preparing = facts.engine.as_mut().and_then(|engine| engine.preparing.take());
             let engine = engine_facts(&self.plan.config, &running.filter, load);
-            facts.engine = Some(totton_protocol::Engine { preparing, ..engine });
+            let prepared_bytes = self.plan.filters.kept_bytes() as u64;
+            facts.engine = Some(totton_protocol::Engine { preparing, prepared_bytes, ..engine });
         }
         let (drift, latency) = (running.follower.to_message(), running.latency());
         let (state, message) = if flow.input_idle.load(Relaxed) {

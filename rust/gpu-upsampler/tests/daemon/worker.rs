@@ -150,6 +150,8 @@ fn the_other_rates_are_folded_ahead() {
         });
         let engine = status.engine.unwrap();
         assert_eq!(engine.equaliser.as_deref(), Some("stored"), "{rate} Hz: no stand-in");
+        let kept = engine.prepared_bytes as usize;
+        assert!((300_000 * 8..=gpu_upsampler::filters::BUDGET_BYTES).contains(&kept), "{kept}");
     }
     assert_eq!(daemon.status().counters.filter_swaps, 0);
 }

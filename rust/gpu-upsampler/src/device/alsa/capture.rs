@@ -7,7 +7,7 @@ use alsa::poll::{Flags, poll, pollfd};
 use alsa::{Direction, PollDescriptors};
 
 use super::control::HostWatch;
-use super::{Wanted, messages, open, running_error, timeout_ms};
+use super::{Wanted, messages, open, resume, running_error, timeout_ms};
 use crate::config;
 use crate::device::{CaptureDevice, Layout};
 use crate::error::Error;
@@ -45,9 +45,15 @@ impl AlsaCapture {
     fn fault(&self, error: alsa::Error) -> Error {
         let device = || self.layout.name.clone();
         match error.errno() {
-            // ESTRPIPE: the machine slept. What was recorded meanwhile is lost just the same.
-            libc::EPIPE | libc::ESTRPIPE => {
-                match self.pcm.prepare().and_then(|()| self.pcm.start()) {
+            libc::EPIPE => match self.pcm.prepare().and_then(|()| self.pcm.start()) {
+                Ok(()) => Error::Xrun { device: device() },
+                Err(error) => running_error(&self.layout.name, error),
+            },
+            // The machine slept. What was recorded meanwhile is lost just the same.
+            libc::ESTRPIPE => {
+                let runs = || self.pcm.state() == State::Running;
+                let start = |()| if runs() { Ok(()) } else { self.pcm.start() };
+                match resume(&self.pcm).and_then(start) {
                     Ok(()) => Error::Xrun { device: device() },
                     Err(error) => running_error(&self.layout.name, error),
                 }

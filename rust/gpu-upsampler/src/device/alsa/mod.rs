@@ -20,7 +20,8 @@ mod playback;
 mod significant;
 mod volume;
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use alsa::pcm::{Access, Format, HwParams, PCM};
 use alsa::{Direction, ValueOr};
@@ -253,6 +254,25 @@ fn running_error(name: &str, source: alsa::Error) -> Error {
         libc::ENODEV | libc::ENXIO | libc::ENOTTY | libc::EBADFD => Error::DeviceGone { device },
         _ => Error::Alsa { device, source },
     }
+}
+
+/// How long a device that wakes up with the machine may take.
+const WAKING: Duration = Duration::from_secs(1);
+
+/// Wakes a PCM that was suspended with the machine, as alsa-lib wants it: asked until it is awake,
+/// and prepared anew where the hardware cannot go on.
+fn resume(pcm: &PCM) -> alsa::Result<()> {
+    let deadline = Instant::now() + WAKING;
+    while Instant::now() < deadline {
+        match pcm.resume() {
+            Ok(()) => return Ok(()),
+            Err(error) if error.errno() == libc::EAGAIN => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(_) => break,
+        }
+    }
+    pcm.prepare()
 }
 
 fn timeout_ms(timeout: Duration) -> Option<u32> {

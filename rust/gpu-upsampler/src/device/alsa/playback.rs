@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use alsa::Direction;
 use alsa::pcm::{Frames, PCM, State};
 
-use super::{Wanted, messages, open, running_error, timeout_ms};
+use super::{Wanted, messages, open, resume, running_error, timeout_ms};
 use crate::config;
 use crate::device::{Layout, PlaybackDevice};
 use crate::error::Error;
@@ -41,7 +41,12 @@ impl AlsaPlayback {
     fn fault(&self, error: alsa::Error) -> Error {
         let device = || self.layout.name.clone();
         match error.errno() {
-            libc::EPIPE | libc::ESTRPIPE => match self.pcm.prepare() {
+            libc::EPIPE => match self.pcm.prepare() {
+                Ok(()) => Error::Xrun { device: device() },
+                Err(error) => running_error(&self.layout.name, error),
+            },
+            // The machine slept.
+            libc::ESTRPIPE => match resume(&self.pcm) {
                 Ok(()) => Error::Xrun { device: device() },
                 Err(error) => running_error(&self.layout.name, error),
             },

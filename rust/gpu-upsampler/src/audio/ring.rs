@@ -23,6 +23,16 @@ fn wake(end: &OnceLock<Thread>) {
     }
 }
 
+/// Sleeps until somebody wakes the thread of this end, or `timeout` passed.
+fn wait(end: &OnceLock<Thread>, timeout: Duration) {
+    if end.set(thread::current()).is_ok() {
+        // Until now nobody knew whom to wake: what was to be waited for may be there already.
+        return;
+    }
+    // A wake-up before this line is not lost: parking then returns at once.
+    thread::park_timeout(timeout);
+}
+
 /// The end that frames go into.
 pub struct FrameWriter {
     lanes: Vec<Producer<f64>>,
@@ -73,9 +83,7 @@ impl FrameWriter {
 
     /// Sleeps until the reader took something, or `timeout` passed.
     pub fn wait(&self, timeout: Duration) {
-        self.ends.writer.get_or_init(thread::current);
-        // A wake-up before this line is not lost: parking then returns at once.
-        thread::park_timeout(timeout);
+        wait(&self.ends.writer, timeout);
     }
 }
 
@@ -100,8 +108,7 @@ impl FrameReader {
 
     /// Sleeps until the writer gave something, or `timeout` passed.
     pub fn wait(&self, timeout: Duration) {
-        self.ends.reader.get_or_init(thread::current);
-        thread::park_timeout(timeout);
+        wait(&self.ends.reader, timeout);
     }
 }
 
@@ -137,6 +144,19 @@ mod tests {
         for (i, (left, right)) in planes[0].iter().zip(&planes[1]).enumerate() {
             assert_eq!((*left, *right), (i as f64, -(i as f64)));
         }
+    }
+
+    #[test]
+    fn what_came_before_the_first_wait_is_not_waited_for() {
+        let (mut writer, mut reader) = frame_ring(1, 4);
+        let mut planes = [vec![0.0; 4]];
+        assert_eq!(reader.read(&mut planes, 0..4), 0);
+        // Between the look and the wait.
+        assert_eq!(writer.write(&[vec![1.0; 4]], 0..4), 4);
+        let started = std::time::Instant::now();
+        reader.wait(Duration::from_secs(60));
+        assert!(started.elapsed() < Duration::from_secs(30));
+        assert_eq!(reader.read(&mut planes, 0..4), 4);
     }
 
     #[test]

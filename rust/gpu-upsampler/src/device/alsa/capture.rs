@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use alsa::Direction;
 use alsa::pcm::{PCM, State};
-use alsa::poll::{Flags, poll, pollfd};
-use alsa::{Direction, PollDescriptors};
 
-use super::control::HostWatch;
+use super::control::HostRate;
 use super::{Wanted, messages, open, resume, running_error, timeout_ms};
 use crate::config;
 use crate::device::{CaptureDevice, Layout};
@@ -16,9 +15,7 @@ pub(super) struct AlsaCapture {
     pcm: PCM,
     layout: Layout,
     /// Where the rate is the host's choice: what tells it.
-    host: Option<HostWatch>,
-    /// Become ready for frames of the PCM, or for what the host's control tells.
-    ready: Vec<pollfd>,
+    host: Option<HostRate>,
 }
 
 impl AlsaCapture {
@@ -32,13 +29,10 @@ impl AlsaCapture {
         };
         let (pcm, layout) = open(&config.device, Direction::Capture, &wanted)?;
         let host = match config.rate {
-            config::CaptureRate::Auto => Some(HostWatch::open(&config.device)?),
+            config::CaptureRate::Auto => Some(HostRate::open(&config.device)?),
             config::CaptureRate::Fixed(_) => None,
         };
-        let mut ready =
-            pcm.get().map_err(|source| Error::Alsa { device: config.device.clone(), source })?;
-        ready.extend(host.as_ref().and_then(HostWatch::events));
-        Ok(Self { pcm, layout, host, ready })
+        Ok(Self { pcm, layout, host })
     }
 
     /// Sorts an error; after an xrun the device runs again.
@@ -80,24 +74,6 @@ impl AlsaCapture {
         let ours = self.layout.rate;
         self.host.as_mut().is_some_and(|host| host.is_other_than(ours))
     }
-
-    /// Waits until there is something to read, or the host's control tells of a change.
-    fn wait(&mut self, timeout: Duration) -> alsa::Result<()> {
-        if self.host.as_ref().and_then(HostWatch::events).is_none() {
-            return self.pcm.wait(timeout_ms(timeout)).map(drop);
-        }
-        match poll(&mut self.ready, timeout_ms(timeout).unwrap_or(0).cast_signed()) {
-            Err(error) if error.errno() != libc::EINTR => return Err(error),
-            _ => {}
-        }
-        let broken = Flags::ERR | Flags::HUP | Flags::NVAL;
-        match self.pcm.revents(&self.ready[..self.ready.len() - 1]) {
-            // What is wrong alsa-lib knows.
-            Ok(found) if found.intersects(broken) => self.pcm.wait(Some(0)).map(drop),
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 impl CaptureDevice for AlsaCapture {
@@ -112,15 +88,15 @@ impl CaptureDevice for AlsaCapture {
 
     fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error> {
         messages::listen();
-        self.wait(timeout).map_err(|error| self.fault(error))?;
+        self.pcm.wait(timeout_ms(timeout)).map_err(|error| self.fault(error))?;
         // Asked even when nothing was signalled: less than a period may have come.
         let frames = self.pcm.io_bytes().readi(bytes);
-        let frames = match frames {
-            Ok(frames) => frames,
-            Err(error) if error.errno() == libc::EAGAIN => 0,
-            Err(error) => return Err(self.fault(error)),
-        };
-        // Asked after the frames have been taken, so that none of another rate gets through.
-        if self.host_has_another_rate() { Err(self.rate_changed()) } else { Ok(frames) }
+        match frames {
+            // Asked after the frames have been taken, so that none of another rate gets through.
+            Ok(_) if self.host_has_another_rate() => Err(self.rate_changed()),
+            Ok(frames) => Ok(frames),
+            Err(error) if error.errno() == libc::EAGAIN => Ok(0),
+            Err(error) => Err(self.fault(error)),
+        }
     }
 }

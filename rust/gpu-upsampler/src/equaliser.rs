@@ -34,7 +34,10 @@ pub fn check(name: &str, text: &str) -> Result<Equaliser, Refusal> {
     if let Err(error) = equaliser.check(LOWEST_RATE) {
         // Each line was understood: the first that cannot be used alone is the one.
         let fails = |line: &str| {
-            Equaliser::parse(line, name).is_ok_and(|alone| alone.check(LOWEST_RATE).is_err())
+            Equaliser::parse(line, name).is_ok_and(|alone| {
+                let says_nothing = alone.bands.is_empty() && alone.curves.is_empty();
+                !says_nothing && alone.check(LOWEST_RATE).is_err()
+            })
         };
         let index = text.lines().position(fails);
         let line = index.map(|index| index as u32 + 1);

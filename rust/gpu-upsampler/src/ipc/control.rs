@@ -158,38 +158,36 @@ impl Control<'_> {
         orders::settings(self.board)
     }
 
-    /// The settings with a merge patch on them: on those in force where that changes the sound
-    /// alone, else on those that are being got ready, if any.
-    fn changed(&self, memory: &mut Memory, patch: serde_json::Value) -> Result<Settings, Refusal> {
+    /// What a change is a change of: the settings that are being got ready, if any, with the sound
+    /// that is in force.
+    fn base(&self, memory: &mut Memory) -> Settings {
         let (now, _) = self.board.settings().get();
-        let changed = |settings: &Settings| {
-            settings.changed(patch.clone()).map_err(|error| {
-                Box::new(match error {
-                    Refused::OutOfRange(error) => error.into(),
-                    Refused::Form(_) => Reply::error(ErrorCode::BadRequest, error.to_string()),
-                })
+        let Memory { orders, wanted } = memory;
+        wanted.take_if(|(order, _)| !orders.is_under_way(*order, self.board));
+        match wanted {
+            Some((_, settings)) => Settings { sound: now.sound, ..settings.clone() },
+            None => now,
+        }
+    }
+
+    /// The settings with a merge patch on them.
+    fn changed(&self, memory: &mut Memory, patch: serde_json::Value) -> Result<Settings, Refusal> {
+        self.base(memory).changed(patch).map_err(|error| {
+            Box::new(match error {
+                Refused::OutOfRange(error) => error.into(),
+                Refused::Form(_) => Reply::error(ErrorCode::BadRequest, error.to_string()),
             })
-        };
-        let wanted = changed(&now)?;
-        if only_sound(&now, &wanted) {
-            return Ok(wanted);
-        }
-        let Memory { orders, wanted: on_their_way } = memory;
-        on_their_way.take_if(|(order, _)| !orders.is_under_way(*order, self.board));
-        match on_their_way {
-            Some((_, settings)) => changed(&Settings { sound: now.sound, ..settings.clone() }),
-            None => Ok(wanted),
-        }
+        })
     }
 
     /// Puts `wanted` in force: at once what only concerns the sound, by the supervisor what needs
     /// another filter or DAC.
     fn replace(&self, memory: &mut Memory, wanted: Settings) -> Result<Answer, Refusal> {
-        let (now, revision) = self.board.settings().get();
+        let (_, revision) = self.board.settings().get();
         if let Some(profile) = &wanted.equaliser {
             check(profile.name.as_str(), profile.text.as_str())?;
         }
-        if only_sound(&now, &wanted) {
+        if only_sound(&self.base(memory), &wanted) {
             self.change(|settings| settings.sound = wanted.sound);
             return Ok(self.settings());
         }

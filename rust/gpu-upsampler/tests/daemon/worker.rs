@@ -184,6 +184,20 @@ fn the_newest_equaliser_wins_and_the_one_before_is_told() {
 }
 
 #[test]
+fn what_is_taken_back_while_it_is_prepared_does_not_come() {
+    let daemon = Running::start(Machine::new(), Setup { before: long, ..Setup::default() });
+    daemon.until_state(State::Streaming);
+    let asker = client(&daemon, Duration::from_secs(60));
+    let first = asker.ask_once(set(Some(equaliser("mine", 200)))).unwrap();
+    assert!(matches!(first, Answer::Pending { .. }), "{first:?}");
+    assert_eq!(asker.settings(set(None)).unwrap().0.equaliser, None);
+    daemon.until_status("nothing is prepared", |s| s.engine.as_ref().unwrap().preparing.is_none());
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(asker.settings(Command::Settings).unwrap().0.equaliser, None);
+    assert_eq!(daemon.status().engine.unwrap().equaliser, None);
+}
+
+#[test]
 fn what_is_changed_while_something_is_prepared_is_changed_beside_it() {
     let daemon = Running::start(Machine::new(), Setup { before: long, ..Setup::default() });
     daemon.until_state(State::Streaming);

@@ -17,6 +17,8 @@ QUESTIONS = {
         "systemctl --failed --no-legend",
         "dmesg | tail -n 30",
         "journalctl -b -n 40 --no-pager -o short-monotonic",
+        # The kernel's lines push these out.
+        "journalctl -b -n 40 --no-pager -o short-monotonic -u 'totton-audio*' -u gpu-upsampler",
     ),
 }
 

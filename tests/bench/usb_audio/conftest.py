@@ -2,7 +2,7 @@
 
 import pytest
 from daemon_status import Page
-from ends import Box, Host
+from ends import CARD, Box, Host
 from eventually import eventually
 from packets import Packets
 
@@ -40,6 +40,8 @@ def upsampling(env, device, host):
         yield page
     finally:
         device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
+        closed = f"grep -qx closed /proc/asound/{CARD}/pcm0c/sub0/status"
+        eventually("the daemon has let go of the cable's card", lambda: device.attempt(closed)[0] == 0)
 
 
 @pytest.fixture

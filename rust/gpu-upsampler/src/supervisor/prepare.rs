@@ -7,7 +7,7 @@ use totton_protocol::Settings;
 
 use super::Outcome;
 use super::facts::prospect;
-use crate::config::{CaptureRate, Config, INPUT_RATES};
+use crate::config::{CaptureRate, Config, INPUT_RATES, RatioChoice};
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter, Profile};
 
@@ -60,6 +60,22 @@ pub(super) struct Ready {
     pub(super) prospect: Option<totton_protocol::Engine>,
     /// For the open stream, where it needs another engine.
     pub(super) made: Option<Made>,
+}
+
+impl Ready {
+    /// Whether a stream may have that rate and ratio. Where the open one may not, the supervisor
+    /// finds another when it opens the stream anew.
+    pub(super) fn allows(&self, (rate, ratio): Key) -> bool {
+        let rate_fits = match self.config.capture.rate {
+            CaptureRate::Auto => true,
+            CaptureRate::Fixed(fixed) => fixed == rate,
+        };
+        let ratio_fits = match self.config.engine.ratio {
+            RatioChoice::Auto => true,
+            RatioChoice::Fixed(fixed) => fixed == ratio,
+        };
+        rate_fits && ratio_fits && self.filters.source(rate, ratio).is_ok()
+    }
 }
 
 /// A change that is ready, or why it cannot be.

@@ -242,17 +242,14 @@ impl Bench {
             let mut ready = task.load(&self.config_file)?;
             if let Some(key) = task.now
                 && !ready.same_filters
+                && ready.allows(key)
             {
                 let (config, filters) = (ready.config.clone(), ready.filters.clone());
                 let generation = task.generation + 1;
                 let need = Need { key, config, filters, generation, late: false };
                 let mut go_on = || self.desk.change_goes_on(&task.change);
-                match need.filters.get_while(key.0, key.1, &mut go_on) {
-                    Ok(filter) => ready.made = Some(self.made(&need, filter, false)?),
-                    // Another ratio, or none: the supervisor finds out when it opens the stream.
-                    Err(Error::Filter { .. }) => {}
-                    Err(error) => return Err(error),
-                }
+                let filter = need.filters.get_while(key.0, key.1, &mut go_on)?;
+                ready.made = Some(self.made(&need, filter, false)?);
             }
             Ok(ready)
         });

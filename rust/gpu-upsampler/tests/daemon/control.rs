@@ -179,6 +179,22 @@ fn a_bad_configuration_keeps_the_old_one() {
 }
 
 #[test]
+fn a_reload_that_the_open_stream_has_no_place_in_is_done_all_the_same() {
+    let machine = Machine::new();
+    machine.world().host_rate = Some(48_000);
+    let daemon = Running::start(machine, Setup::default());
+    daemon.until_status("48 kHz", |s| s.input.as_ref().is_some_and(|input| input.rate == 48_000));
+    let file = daemon.place("upsampler.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    // Then there are no filters for the open stream's family any more.
+    fs::write(&file, text.replace("rate = \"auto\"", "rate = 44100")).unwrap();
+    let status = daemon.client.call(Command::Reload).unwrap();
+    assert_eq!((status.counters.reloads, status.last_error), (1, None));
+    daemon.machine.world().host_rate = Some(44_100);
+    daemon.until_status("44.1 kHz", |s| s.input.as_ref().is_some_and(|input| input.rate == 44_100));
+}
+
+#[test]
 fn a_reload_for_the_gain_alone_leaves_the_stream_open() {
     let daemon = Running::start(Machine::new(), Setup::default());
     daemon.until_state(State::Streaming);

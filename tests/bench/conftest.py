@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import claims
 import diagnosis
 import pytest
 from eventually import eventually
@@ -15,6 +16,10 @@ from page import browser, chromium  # noqa: F401 (fixtures)
 # `[::1]` and 127.0.0.1 are the machine's own; the API is asked as the PC would.
 API = "http://totton-audio.local/api/v1"
 UNITS = ("totton-audio-gadget", "gpu-upsampler", "totton-audio-web")
+
+
+def pytest_configure(config):
+    claims.register(config)
 
 
 class Cable:

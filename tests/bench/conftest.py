@@ -64,6 +64,11 @@ class Api:
         assert code == "200", f"HTTP {code}: {body}"
         return json.loads(body)
 
+    def telemetry(self):
+        """The next telemetry that a page would get."""
+        out = self.pc.run(f"timeout 20 curl -sSN {API}/events | grep -m 1 -A 1 '^event: telemetry' | sed -n 's/^data: //p'", timeout=60)
+        return json.loads(out)
+
     def streaming(self):
         """The status, once sound flows."""
         status = self.status()

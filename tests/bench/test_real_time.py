@@ -66,7 +66,8 @@ def frames_after(api, before):
     return api.status()["counters"]["input_frames"] - before
 
 
-def test_audio_threads_ask_for_no_memory_while_sound_flows(device, api, counted, tmp_path, record_property):
+def calls_while_sound_flows(device, api, tmp_path):
+    """What each audio thread asks for meanwhile, and for how many seconds."""
     rate = api.status()["input"]["rate"]
     signals.write_s32(tmp_path / "in.wav", rate, signals.tone(rate, 60.0, 997.0, -6.0))
     device.run(f"mkdir -p {FOLDER}")
@@ -80,9 +81,14 @@ def test_audio_threads_ask_for_no_memory_while_sound_flows(device, api, counted,
     status = api.status()
     device.run(f"pkill -x aplay; rm -r {FOLDER}")
     assert status["state"] == "streaming", status["message"]
-    for name in AUDIO:
-        calls = {kind: second[name][kind] - first[name][kind] for kind in KINDS}
-        each = {kind: round(count / (ended - began), 1) for kind, count in calls.items() if count}
+    calls = {name: {kind: second[name][kind] - first[name][kind] for kind in KINDS} for name in AUDIO}
+    return calls, ended - began
+
+
+def holds(found, seconds, record_property):
+    """Asserts that no thread asked for memory, and that the counters see what it does."""
+    for name, calls in found.items():
+        each = {kind: round(count / seconds, 1) for kind, count in calls.items() if count}
         print(f"{name}: {each} a second")
         record_property(f"calls of the thread {name} a second", each)
         assert calls["malloc"] == 0 and calls["free"] == 0, f"{name}: {calls}"
@@ -90,3 +96,27 @@ def test_audio_threads_ask_for_no_memory_while_sound_flows(device, api, counted,
         assert name == "engine" or calls["ioctl"] + calls["poll"] > 10, f"{name}: {calls}"
     # Of the others some do: the counters count.
     assert second["telemetry"]["malloc"] > first["telemetry"]["malloc"]
+
+
+def test_audio_threads_ask_for_no_memory_while_sound_flows(device, api, counted, tmp_path, record_property):
+    holds(*calls_while_sound_flows(device, api, tmp_path), record_property)
+
+
+def test_resampler_asks_for_no_memory_and_loses_nothing(device, api, counted, tmp_path, record_property):
+    fragment = "/etc/totton-audio/upsampler.d/60-resampler.toml"
+    before = api.status()["counters"]
+    device.run(f"printf '[capture]\\ndrift = \"resample\"\\n' > {fragment} && systemctl reload gpu-upsampler")
+    try:
+        eventually("the stream is opened anew", lambda: api.status()["counters"]["stream_starts"] > before["stream_starts"])
+        eventually("the stream runs", api.streaming, deadline=120)
+        found = calls_while_sound_flows(device, api, tmp_path)
+        after = api.status()
+        holds(*found, record_property)
+        drift = api.telemetry()["drift"]
+        assert drift["method"] == "resampler", drift
+        record_property("correction by the resampler (ppm)", drift["correction_ppm"])
+        for counter in ("capture_xruns", "playback_xruns"):
+            assert after["counters"][counter] == before[counter], after["counters"]
+    finally:
+        device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
+        eventually("the stream runs as before", api.streaming, deadline=120)

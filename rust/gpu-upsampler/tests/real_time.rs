@@ -153,6 +153,25 @@ fn the_audio_threads_do_not_allocate_while_settings_change_and_the_spectrum_is_s
 }
 
 #[test]
+fn nor_does_the_resampler() {
+    let _alone = alone();
+    let machine = Machine::new();
+    machine.world().drift = 1400e-6;
+    let capture = "rate = \"auto\"\ndrift = \"resample\"".to_owned();
+    let daemon = Running::start(machine, Setup { capture, ..Setup::default() });
+    daemon.until_state(State::Streaming);
+    daemon.machine.world().played.reserve(64 << 20);
+    daemon.until_status("sound", |status| status.counters.output_frames > 4 * 44_100);
+    let names = ["capture", "engine", "playback"];
+    let before = names.map(calls);
+    let heard = daemon.status().counters.output_frames;
+    daemon.until_status("more", |s| s.counters.output_frames > heard + 2 * 4 * 44_100);
+    for ((name, before), after) in names.iter().zip(before).zip(names.map(calls)) {
+        assert_eq!(after - before, 0, "the thread {name} called the allocator");
+    }
+}
+
+#[test]
 fn a_spectrum_that_nobody_asks_for_costs_nothing() {
     let _alone = alone();
     let daemon = playing(60);

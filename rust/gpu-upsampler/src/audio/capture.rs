@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::flow::Flow;
 use super::orders::Orders;
+use super::resample::Resampler;
 use super::ring::FrameWriter;
 use super::tap::Tap;
 use crate::device::{CaptureDevice, Layout};
@@ -64,10 +65,11 @@ impl Pause {
     }
 }
 
-/// Takes frames from `device` until ordered to end; says that it is idle after a `pause`
-/// without any.
+/// Takes frames from `device` until ordered to end, through the `resampler` where there is one; says
+/// that it is idle after a `pause` without any.
 pub(super) fn run(
     mut device: Box<dyn CaptureDevice>,
+    mut resampler: Option<Resampler>,
     pause: Pause,
     mut ring: FrameWriter,
     tap: &Tap,
@@ -93,15 +95,14 @@ pub(super) fn run(
                 // still for a while finds frames waiting when it comes back.
                 if due_in().is_zero() && !flow.input_idle.swap(true, Relaxed) {
                     flow.input_pauses.fetch_add(1, Relaxed);
+                    if let Some(resampler) = &mut resampler {
+                        resampler.forget();
+                    }
                     ring.wake_reader();
                 }
                 continue;
             }
-            Ok(count) => {
-                captured += count as u64;
-                flow.level.captured(captured, layout.rate);
-                count
-            }
+            Ok(count) => count,
             Err(Error::Xrun { .. }) => {
                 flow.capture_xruns.fetch_add(1, Relaxed);
                 continue;
@@ -124,11 +125,17 @@ pub(super) fn run(
         tap.note(&planes, count);
         let at_full_scale = count_from(full_scale, &planes, count);
         flow.input_full_scale_samples.fetch_add(at_full_scale, Relaxed);
+        let (planes, count) = match &mut resampler {
+            Some(resampler) => resampler.turn(&planes, count, flow.resampling.get()),
+            None => (&planes[..], count),
+        };
+        captured += count as u64;
+        flow.level.captured(captured, layout.rate);
         flow.to_engine.note(&ring);
         let mut written = 0;
         // While the engine is behind, the device's buffer fills, overruns, and that is counted.
         while written < count && !orders.ended() {
-            match ring.write(&planes, written..count) {
+            match ring.write(planes, written..count) {
                 0 => ring.wait(WAIT),
                 done => written += done,
             }

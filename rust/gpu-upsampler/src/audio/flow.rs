@@ -54,6 +54,8 @@ pub struct Flow {
     pub(crate) rate_changed: AtomicBool,
     /// Sound under way.
     pub(crate) level: Level,
+    /// How much faster the input is made to run by the stream's resampler, 1e-6 for 1 ppm.
+    pub(crate) resampling: Correction,
     /// Frames waiting in the playback device's buffer.
     pub(crate) queued_frames: AtomicU64,
     /// The rings before and after the engine.
@@ -78,6 +80,20 @@ struct Observed {
     watch: Option<Arc<dyn Watch>>,
     gpu_blocks: u64,
     gpu_faults: u64,
+}
+
+/// A correction of a rate that one thread sets and another reads.
+#[derive(Debug, Default)]
+pub(crate) struct Correction(AtomicU64);
+
+impl Correction {
+    pub(crate) fn set(&self, correction: f64) {
+        self.0.store(correction.to_bits(), Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Relaxed))
+    }
 }
 
 /// How full a ring is.

@@ -1,6 +1,7 @@
 //! The audio flow, in its order: capture → ring → engine → ring → playback.
 //!
-//! - [`capture`]: the thread that takes frames from the input
+//! - [`capture`]: the thread that takes frames from the input; [`resample`]: where its clock can
+//!   only be followed
 //! - [`convolve`]: the thread that runs the engine
 //! - [`playback`]: the thread that gives frames to the DAC
 //! - [`stream`]: the three of them, started and stopped together; [`orders`]: what it tells them
@@ -23,5 +24,6 @@ mod level;
 mod meter;
 mod orders;
 mod playback;
+mod resample;
 mod ring;
 mod swap;

@@ -11,6 +11,7 @@ use super::convolve::Edges;
 use super::flow::Flow;
 use super::orders::Orders;
 use super::realtime::Favour;
+use super::resample::Resampler;
 use super::ring::frame_ring;
 use super::tap::{Tap, Taps};
 use super::{capture, convolve, playback, swap};
@@ -64,6 +65,8 @@ pub struct Parts {
     pub playback: Box<dyn PlaybackDevice>,
     /// Sound wanted in the DAC's buffer before it starts.
     pub prefill: Duration,
+    /// Whether the input goes through a resampler.
+    pub resample: bool,
     /// Of the device threads; the engine's is one step below.
     pub favour: Favour,
 }
@@ -77,6 +80,8 @@ pub struct Stream {
     output: Layout,
     swap: swap::Sender,
     shape: Shape,
+    /// Frames that the resampler delays the input by.
+    resampler_frames: usize,
     flow: Arc<Flow>,
 }
 
@@ -107,9 +112,10 @@ impl Stream {
     /// Starts the threads.
     ///
     /// # Errors
-    /// [`Error::Thread`] when the system gives no thread.
+    /// [`Error::Thread`] when the system gives no thread, [`Error::Engine`] when there can be no
+    /// resampler.
     pub fn start(parts: Parts, flow: &Arc<Flow>) -> Result<Self, Error> {
-        let Parts { capture, engine, playback, prefill, favour } = parts;
+        let Parts { capture, engine, playback, prefill, resample, favour } = parts;
         let (input, output) = (capture.layout().clone(), playback.layout().clone());
         let (channels, block) = (input.channels, engine.block_frames());
         let prefill = output.prefill(prefill);
@@ -124,6 +130,9 @@ impl Stream {
         let time = |frames: usize| Duration::from_secs_f64(frames as f64 / f64::from(input.rate));
         let pause = capture::Pause::new(prefill, time(block), time(input.period_frames));
         let shape = shape(engine.as_ref());
+        let most = capture::burst_frames(&input);
+        let resampler = resample.then(|| Resampler::new(channels, most)).transpose()?;
+        let resampler_frames = resampler.as_ref().map_or(0, Resampler::delay_frames);
         // Two blocks on each side: one being filled while the other is being emptied.
         let (to_engine, from_capture) =
             frame_ring(channels, 2 * block.max(4 * input.period_frames) + edges.hold);
@@ -137,8 +146,16 @@ impl Stream {
         let (swap, successors) = swap::way();
         let orders = Arc::new(Orders::default());
         let flow_too = Arc::clone(flow);
-        let mut stream =
-            Self { orders, threads: Vec::new(), input, output, swap, shape, flow: flow_too };
+        let mut stream = Self {
+            orders,
+            threads: Vec::new(),
+            input,
+            output,
+            swap,
+            shape,
+            resampler_frames,
+            flow: flow_too,
+        };
         let tap = Arc::clone(&taps.output);
         stream.spawn(Part::Playback, favour.clone(), flow, move |flow, orders| {
             playback::run(playback, from_engine, &tap, flow, orders)
@@ -151,7 +168,7 @@ impl Stream {
         })?;
         let tap = Arc::clone(&taps.input);
         stream.spawn(Part::Capture, favour, flow, move |flow, orders| {
-            capture::run(capture, pause, to_engine, &tap, flow, orders)
+            capture::run(capture, resampler, pause, to_engine, &tap, flow, orders)
         })?;
         flow.show(Some(taps));
         flow.stream_starts.fetch_add(1, Ordering::Relaxed);
@@ -180,6 +197,11 @@ impl Stream {
     /// The open input.
     pub fn input(&self) -> &Layout {
         &self.input
+    }
+
+    /// What the resampler delays the input by; nothing where there is none.
+    pub fn resampler_delay(&self) -> Duration {
+        Duration::from_secs_f64(self.resampler_frames as f64 / f64::from(self.input.rate.max(1)))
     }
 
     /// The open DAC.

@@ -62,6 +62,7 @@ pub struct Capture {
     /// ALSA name.
     pub device: String,
     pub rate: CaptureRate,
+    pub drift: DriftChoice,
     pub channels: usize,
     /// In the order of preference.
     pub formats: Vec<SampleFormat>,
@@ -76,6 +77,18 @@ pub enum CaptureRate {
     Auto,
     /// Hz.
     Fixed(u32),
+}
+
+/// What follows the difference between the input's clock and the DAC's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftChoice {
+    /// The input's own control where it has one, else the resampler.
+    Auto,
+    /// The resampler.
+    Resample,
+    /// Nothing: both have the same clock.
+    None,
 }
 
 /// The DAC.
@@ -240,6 +253,7 @@ impl Default for Config {
             capture: Capture {
                 device: "hw:UAC2Gadget,0".to_owned(),
                 rate: CaptureRate::Auto,
+                drift: DriftChoice::Auto,
                 channels: 2,
                 formats: vec![S32, S24, S24In3, S16],
                 period: Duration::from_millis(5),
@@ -315,6 +329,7 @@ impl Config {
         let capture = &mut self.capture;
         set(&mut capture.device, raw.capture.device, |name| name.0);
         set(&mut capture.rate, raw.capture.rate, |rate| rate);
+        set(&mut capture.drift, raw.capture.drift, |choice| choice);
         set(&mut capture.channels, raw.capture.channels, |n| n.0);
         set(&mut capture.formats, raw.capture.formats, |formats| formats.0);
         set(&mut capture.period, raw.capture.period_ms, |ms| milliseconds(ms.0));

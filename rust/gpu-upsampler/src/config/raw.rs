@@ -36,6 +36,7 @@ pub(super) struct File {
 pub(super) struct Capture {
     pub device: Option<Name>,
     pub rate: Option<CaptureRate>,
+    pub drift: Option<super::DriftChoice>,
     pub channels: Option<Integer<1, 8>>,
     pub formats: Option<Formats>,
     pub period_ms: Option<Integer<1, 1000>>,

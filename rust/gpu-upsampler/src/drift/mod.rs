@@ -4,10 +4,12 @@
 //! - [`controller`]: the control law
 //! - [`reserve`]: where the sound under way is to wait
 //!
-//! The input's card has the control that steers ([`ClockSteering`]): a gadget asks
-//! its host to send faster or slower, a loopback card runs faster or slower.
+//! The input's card may have a control that steers ([`ClockSteering`]): a gadget asks
+//! its host to send faster or slower, a loopback card runs faster or slower. Where there is none
+//! the stream has a [`resampler`].
 
 pub mod controller;
+pub(crate) mod resampler;
 pub(crate) mod reserve;
 
 use std::sync::atomic::Ordering::Relaxed;

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use totton_dsp::{Engine, Filter};
-use totton_protocol::{FaultKind, State};
+use totton_protocol::{CardDevice, FaultKind, State};
 
 use super::prepare::{Key, Made};
 use crate::audio::flow::Flow;
 use crate::audio::realtime::Favour;
 use crate::audio::stream::{Parts, Stream};
-use crate::config::{self, Config};
+use crate::config::{self, Capture, Config, DriftChoice};
 use crate::device::dac::Dac;
-use crate::device::{AudioDevices, CaptureDevice, PlaybackDevice};
+use crate::device::{AudioDevices, CaptureDevice, ClockSteering, PlaybackDevice};
+use crate::drift::resampler::ByResampler;
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter};
 
@@ -134,10 +135,29 @@ impl Choice {
     }
 }
 
-/// Starts a stream.
+/// What follows the drift of the input's clock against that of the DAC called `dac`.
+pub(super) fn steering(
+    config: &Capture,
+    dac: &str,
+    devices: &mut dyn AudioDevices,
+    flow: &Arc<Flow>,
+) -> Option<Box<dyn ClockSteering>> {
+    let resampler = || -> Box<dyn ClockSteering> { Box::new(ByResampler::new(flow)) };
+    // One card has one clock.
+    let card = |name: &str| CardDevice::spelled(name).map(|address| address.card);
+    let same_card = || card(&config.device).is_some_and(|input| card(dac) == Some(input));
+    match config.drift {
+        DriftChoice::None => None,
+        DriftChoice::Resample => Some(resampler()),
+        DriftChoice::Auto => devices.steering(config).or_else(|| (!same_card()).then(resampler)),
+    }
+}
+
+/// Starts a stream, with a resampler if `resample` says so.
 pub(super) fn start(
     Ends { capture, playback }: Ends,
     Made { filter, engine, stands_in, .. }: Made,
+    resample: bool,
     config: &Config,
     flow: &Arc<Flow>,
 ) -> Result<Opened, Missing> {
@@ -147,6 +167,7 @@ pub(super) fn start(
         engine,
         playback,
         prefill: config.playback.prefill,
+        resample,
         favour: Favour::of(&config.realtime),
     };
     let stream = Stream::start(parts, flow).map_err(Missing::engine)?;

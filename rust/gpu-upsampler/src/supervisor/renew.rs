@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use totton_protocol::State;
+use totton_protocol::{DriftMethod, State};
 
-use super::open::{Choice, Missing, choose, start};
+use super::open::{Choice, Missing, choose, start, steering};
 use super::prepare::{Ahead, Key, Made, Need};
 use super::running::Running;
 use super::{ENDED_BY_A_STREAM, Outcome, Phase, Plan, RETRY, Supervisor};
@@ -156,7 +156,13 @@ impl Supervisor {
         let flow = self.board.flow();
         let opened = made.map_err(Missing::engine).and_then(|made| {
             match choice.ends(config, devices.as_mut()) {
-                Ok(ends) => start(ends, made, config, flow),
+                Ok(ends) => {
+                    let steering =
+                        steering(&config.capture, &choice.dac.name, devices.as_mut(), flow);
+                    let method = steering.as_ref().map(|steering| steering.method());
+                    let resample = method == Some(DriftMethod::Resampler);
+                    Ok((start(ends, made, resample, config, flow)?, steering))
+                }
                 Err(missing) => {
                     // For the next attempt.
                     self.made = Some(Ok(made));
@@ -165,10 +171,9 @@ impl Supervisor {
             }
         });
         match opened {
-            Ok(opened) => {
+            Ok((opened, steering)) => {
                 self.complete = true;
                 self.board.faults_end(&ENDED_BY_A_STREAM);
-                let steering = self.plan.devices.steering(&self.plan.config.capture);
                 let now = Instant::now();
                 let running = Running::new(opened, &self.plan.config, steering, &self.memory, now);
                 if running.stands_in

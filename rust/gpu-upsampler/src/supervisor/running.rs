@@ -45,7 +45,8 @@ pub(super) struct Running {
     /// When the status is to be written anew.
     pub(super) next_report: Instant,
     reserve: Reserve,
-    /// What engine and filter delay the sound by, in seconds.
+    /// What resampler, engine and filter delay the sound by, in seconds.
+    resampler_seconds: f64,
     engine_seconds: f64,
     filter_seconds: f64,
 }
@@ -70,6 +71,7 @@ impl Running {
             follower: Follower::new(steering, reserve, learned, now),
             next_report: now,
             reserve,
+            resampler_seconds: stream.resampler_delay().as_secs_f64(),
             engine_seconds: engine_frames as f64 / rate,
             filter_seconds: peak_seconds(&filter, stream.output().rate),
             stream,
@@ -99,12 +101,15 @@ impl Running {
         let under_way = self.follower.level()?;
         let (input, block) = (self.reserve.held.as_secs_f64(), self.reserve.block.as_secs_f64());
         Some(Latency {
-            input_seconds: input,
+            input_seconds: self.resampler_seconds + input,
             block_seconds: block,
             engine_seconds: self.engine_seconds,
             filter_seconds: self.filter_seconds,
             output_seconds: under_way - input - block,
-            total_seconds: under_way + self.engine_seconds + self.filter_seconds,
+            total_seconds: self.resampler_seconds
+                + under_way
+                + self.engine_seconds
+                + self.filter_seconds,
         })
     }
 

@@ -166,8 +166,8 @@ impl AudioDevices for Machine {
     }
 
     fn steering(&mut self, _: &Capture) -> Option<Box<dyn ClockSteering>> {
-        let steering: Box<dyn ClockSteering> = Box::new(Steering(self.clone()));
-        self.world().steerable.then_some(steering)
+        let steerable = self.world().steerable;
+        steerable.then(|| Box::new(Steering(self.clone())) as Box<dyn ClockSteering>)
     }
 
     fn dacs(&mut self) -> Vec<Dac> {

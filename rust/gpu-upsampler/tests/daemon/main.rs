@@ -2,6 +2,7 @@
 //!
 //! - [`double`]: those devices; [`running`]: a daemon on them, with its systemd
 //! - [`stream`]: what comes out; [`faults`]: what devices do
+//! - [`drift`]: the input's clock against the DAC's
 //! - [`gpu`]: when the GPU fails
 //! - [`control`]: what the sockets answer; [`flood`]: how much they bear
 //! - [`hostile`]: what a stranger sends
@@ -15,6 +16,7 @@
 
 mod control;
 mod double;
+mod drift;
 mod faults;
 mod flood;
 #[cfg(feature = "cuda")]

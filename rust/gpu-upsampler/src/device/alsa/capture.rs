@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use alsa::Direction;
 use alsa::pcm::{PCM, State};
+use alsa::poll::{Flags, poll, pollfd};
+use alsa::{Direction, PollDescriptors};
 
-use super::control::HostRate;
+use super::control::HostWatch;
 use super::{Wanted, messages, open, resume, running_error, timeout_ms};
 use crate::config;
 use crate::device::{CaptureDevice, Layout};
@@ -15,7 +16,9 @@ pub(super) struct AlsaCapture {
     pcm: PCM,
     layout: Layout,
     /// Where the rate is the host's choice: what tells it.
-    host: Option<HostRate>,
+    host: Option<HostWatch>,
+    /// Become ready for frames of the PCM, or for what the host's control tells.
+    ready: Vec<pollfd>,
 }
 
 impl AlsaCapture {
@@ -29,18 +32,23 @@ impl AlsaCapture {
         };
         let (pcm, layout) = open(&config.device, Direction::Capture, &wanted)?;
         let host = match config.rate {
-            config::CaptureRate::Auto => Some(HostRate::open(&config.device)?),
+            config::CaptureRate::Auto => Some(HostWatch::open(&config.device)?),
             config::CaptureRate::Fixed(_) => None,
         };
-        Ok(Self { pcm, layout, host })
+        let mut ready =
+            pcm.get().map_err(|source| Error::Alsa { device: config.device.clone(), source })?;
+        ready.extend(host.as_ref().and_then(HostWatch::events));
+        Ok(Self { pcm, layout, host, ready })
     }
 
     /// Sorts an error; after an xrun the device runs again.
-    fn fault(&self, error: alsa::Error) -> Error {
-        let device = || self.layout.name.clone();
+    fn fault(&mut self, error: alsa::Error) -> Error {
+        let name = self.layout.name.clone();
         match error.errno() {
             libc::EPIPE => match self.pcm.prepare().and_then(|()| self.pcm.start()) {
-                Ok(()) => Error::Xrun { device: device() },
+                // What a host sends too fast for our rate was not for this stream.
+                Ok(()) if self.looks_otherwise() => self.rate_changed(),
+                Ok(()) => Error::Xrun { device: name },
                 Err(error) => running_error(&self.layout.name, error),
             },
             // The machine slept. What was recorded meanwhile is lost just the same.
@@ -48,16 +56,16 @@ impl AlsaCapture {
                 let runs = || self.pcm.state() == State::Running;
                 let start = |()| if runs() { Ok(()) } else { self.pcm.start() };
                 match resume(&self.pcm).and_then(start) {
-                    Ok(()) => Error::Xrun { device: device() },
+                    Ok(()) => Error::Xrun { device: name },
                     Err(error) => running_error(&self.layout.name, error),
                 }
             }
-            _ if self.pcm.state() == State::Disconnected => Error::DeviceGone { device: device() },
+            _ if self.pcm.state() == State::Disconnected => Error::DeviceGone { device: name },
             // A loopback card stops our end when its player has another rate, and refuses to start
             // it until the player has ours again.
             _ if self.host.is_some() && self.pcm.state() != State::Running => {
                 match self.pcm.prepare().and_then(|()| self.pcm.start()) {
-                    Ok(()) => Error::Xrun { device: device() },
+                    Ok(()) => Error::Xrun { device: name },
                     Err(error) if error.errno() == libc::EIO => self.rate_changed(),
                     Err(error) => running_error(&self.layout.name, error),
                 }
@@ -74,6 +82,29 @@ impl AlsaCapture {
         let ours = self.layout.rate;
         self.host.as_mut().is_some_and(|host| host.is_other_than(ours))
     }
+
+    fn looks_otherwise(&mut self) -> bool {
+        let ours = self.layout.rate;
+        self.host.as_mut().is_some_and(|host| host.look(ours))
+    }
+
+    /// Waits until there is something to read, or the host's control tells of a change.
+    fn wait(&mut self, timeout: Duration) -> alsa::Result<()> {
+        if self.host.as_ref().and_then(HostWatch::events).is_none() {
+            return self.pcm.wait(timeout_ms(timeout)).map(drop);
+        }
+        match poll(&mut self.ready, timeout_ms(timeout).unwrap_or(0).cast_signed()) {
+            Err(error) if error.errno() != libc::EINTR => return Err(error),
+            _ => {}
+        }
+        let broken = Flags::ERR | Flags::HUP | Flags::NVAL;
+        match self.pcm.revents(&self.ready[..self.ready.len() - 1]) {
+            // What is wrong alsa-lib knows.
+            Ok(found) if found.intersects(broken) => self.pcm.wait(Some(0)).map(drop),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl CaptureDevice for AlsaCapture {
@@ -88,15 +119,15 @@ impl CaptureDevice for AlsaCapture {
 
     fn read(&mut self, bytes: &mut [u8], timeout: Duration) -> Result<usize, Error> {
         messages::listen();
-        self.pcm.wait(timeout_ms(timeout)).map_err(|error| self.fault(error))?;
+        self.wait(timeout).map_err(|error| self.fault(error))?;
         // Asked even when nothing was signalled: less than a period may have come.
         let frames = self.pcm.io_bytes().readi(bytes);
-        match frames {
-            // Asked after the frames have been taken, so that none of another rate gets through.
-            Ok(_) if self.host_has_another_rate() => Err(self.rate_changed()),
-            Ok(frames) => Ok(frames),
-            Err(error) if error.errno() == libc::EAGAIN => Ok(0),
-            Err(error) => Err(self.fault(error)),
-        }
+        let frames = match frames {
+            Ok(frames) => frames,
+            Err(error) if error.errno() == libc::EAGAIN => 0,
+            Err(error) => return Err(self.fault(error)),
+        };
+        // Asked after the frames have been taken, so that none of another rate gets through.
+        if self.host_has_another_rate() { Err(self.rate_changed()) } else { Ok(frames) }
     }
 }

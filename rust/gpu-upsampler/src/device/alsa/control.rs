@@ -12,9 +12,13 @@
 //!   hundred-thousandths: more is slower.
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
+use alsa::PollDescriptors;
 use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
 
+use alsa::poll::{poll, pollfd};
 use totton_protocol::{CardDevice, DriftMethod};
 
 use super::card::open_card;
@@ -138,9 +142,84 @@ impl HostRate {
     /// A gadget's PCM goes on with what the host sends at its new rate; a loopback
     /// card stops the PCM, which its state tells better than the control: that
     /// keeps the rate of a player who is gone.
-    pub(super) fn is_other_than(&mut self, ours: u32) -> bool {
+    fn is_other_than(&mut self, ours: u32) -> bool {
+        self.is_gadget() && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
+    }
+
+    fn is_gadget(&self) -> bool {
         matches!(self.source, Source::Gadget { .. })
-            && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
+    }
+}
+
+/// How often a gadget's rate is looked at without an event: the kernel tells when the host starts
+/// and stops a stream, not when it sets another rate in the middle of one.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The rate of the host of an open PCM, looked at when its control tells of a change: each look
+/// costs a call of the kernel, in which it allocates.
+pub(super) struct HostWatch {
+    rate: HostRate,
+    /// Tells of the control's events; `None`: it has none, or none are needed.
+    events: Option<pollfd>,
+    next_look: Instant,
+    /// What the last look found.
+    other: bool,
+}
+
+impl HostWatch {
+    /// That of the card of the PCM `device`.
+    ///
+    /// # Errors
+    /// As [`HostRate::open`].
+    pub(super) fn open(device: &str) -> Result<Self, Error> {
+        let rate = HostRate::open(device)?;
+        let listen = || {
+            rate.control.subscribe_events(true).ok()?;
+            <[pollfd; 1]>::try_from(rate.control.get().ok()?).ok()
+        };
+        let events = if rate.is_gadget() { listen() } else { None };
+        let (events, next_look) = (events.map(|[one]| one), Instant::now());
+        Ok(Self { rate, events, next_look, other: false })
+    }
+
+    /// What becomes readable when the control tells of a change.
+    pub(super) fn events(&self) -> Option<pollfd> {
+        self.events
+    }
+
+    /// Whether the host streams at another rate than `ours`, into the open PCM. While it does, each
+    /// call looks.
+    pub(super) fn is_other_than(&mut self, ours: u32) -> bool {
+        let due = self.rate.is_gadget() && Instant::now() >= self.next_look;
+        if self.has_changed() || self.other || due {
+            return self.look(ours);
+        }
+        false
+    }
+
+    /// The same, looked at now.
+    pub(super) fn look(&mut self, ours: u32) -> bool {
+        self.next_look = Instant::now() + LOOK;
+        self.other = self.rate.is_other_than(ours);
+        self.other
+    }
+
+    /// Whether the control has told of changes, which are then taken off it.
+    fn has_changed(&mut self) -> bool {
+        let Some(events) = &mut self.events else { return false };
+        let mut changed = false;
+        // The events themselves tell nothing that the look does not, and alsa-lib would allocate
+        // each. Of a card that is gone nothing can be read: the PCM tells of it.
+        let mut room = [0; 1024];
+        while matches!(poll(std::slice::from_mut(events), 0), Ok(1)) {
+            changed = true;
+            // SAFETY: the control is open as long as `self`, and so is its descriptor.
+            let control = unsafe { BorrowedFd::borrow_raw(events.fd) };
+            if !matches!(rustix::io::read(control, &mut room), Ok(1..)) {
+                break;
+            }
+        }
+        changed
     }
 }
 

@@ -2,11 +2,13 @@
 //! faster than a ramp.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use gpu_upsampler::sample::{SampleFormat, decode};
 use serde_json::json;
 use totton_dsp::Filter;
+use totton_dsp::measure::plot::{Chart, picture};
 use totton_protocol::{Command, Headroom, HostVolume, Settings, Sound, State};
 
 use crate::double::Machine;
@@ -42,9 +44,38 @@ struct Listener<'a> {
     daemon: &'a Running,
     level: f64,
     told: Vec<String>,
+    /// For each piece of sound, its loudest sample and what was allowed, as amplitudes.
+    pieces: Vec<(f64, f64)>,
 }
 
-impl Listener<'_> {
+/// Frames of one piece at 176.4 kHz: 2 ms.
+const PIECE: usize = 353;
+
+impl<'a> Listener<'a> {
+    fn new(daemon: &'a Running) -> Self {
+        Self { daemon, level: 0.0, told: vec![], pieces: vec![] }
+    }
+
+    /// A picture of all that was heard.
+    fn picture(&self) -> String {
+        let db = |amplitude: f64| 20.0 * amplitude.max(1e-5).log10();
+        let chart = |title, y_range, value: &dyn Fn(&(f64, f64)) -> f64| {
+            let points: Vec<_> =
+                self.pieces.iter().enumerate().map(|(n, x)| (n as f64 * 0.002, value(x))).collect();
+            let x_range = (0.0, points.len() as f64 * 0.002);
+            Chart { title, x_label: "s of sound", x_range, y_range, points }
+        };
+        let charts = [
+            chart("Level, dB of full scale", (-80.0, 0.0), &|(level, _)| db(*level)),
+            chart(
+                "Level against the louder of before and after, dB",
+                (-60.0, 3.0),
+                &|(level, most)| db(*level) - db(*most),
+            ),
+        ];
+        picture("Eighteen changes, one after the other", &charts)
+    }
+
     /// Does something, and waits for the level that it must lead to, as an amplitude.
     fn after(&mut self, what: &str, level: f64, change: impl FnOnce(&Running)) {
         {
@@ -65,6 +96,8 @@ impl Listener<'_> {
             let steepest = played.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f64::max);
             self.told
                 .push(format!("{what}: loudest {loudest:.4} of {most:.4}, step {steepest:.1e}"));
+            let piece = |x: &[f64]| x.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+            self.pieces.extend(played.chunks(PIECE).map(|x| (piece(x), most / RIPPLE)));
             assert!(loudest <= most, "{what}: {loudest}, allowed {most}");
             assert!(steepest < STEEPEST, "{what}: a step of {steepest}");
         }
@@ -87,7 +120,7 @@ fn no_change_is_louder_than_what_was_and_what_will_be() {
     machine.world().sent = sent();
     let daemon = Running::start(machine, Setup::default());
     daemon.until_state(State::Streaming);
-    let mut listener = Listener { daemon: &daemon, level: 0.0, told: vec![] };
+    let mut listener = Listener::new(&daemon);
     let half = daemon.place("half.filter");
     let taps = Filter::load(&daemon.place("taps.filter")).unwrap();
     let header = taps.header();
@@ -148,6 +181,9 @@ fn no_change_is_louder_than_what_was_and_what_will_be() {
     });
     std::thread::sleep(Duration::from_millis(10));
     println!("{}", listener.told.join("\n"));
+    if let Some(folder) = std::env::var_os("TOTTON_ARTEFACTS") {
+        fs::write(Path::new(&folder).join("transitions.svg"), listener.picture()).unwrap();
+    }
 }
 
 #[test]
@@ -160,6 +196,6 @@ fn a_restart_is_as_loud_as_the_stored_volume_from_its_first_frame() {
     daemon.until_status("it is stored", |status| status.settings.stored);
     daemon.terminate();
     daemon.start_again();
-    let mut listener = Listener { daemon: &daemon, level: 0.0, told: vec![] };
+    let mut listener = Listener::new(&daemon);
     listener.after("the start", db(-26.0), |_| ());
 }

@@ -120,3 +120,37 @@ def test_resampler_asks_for_no_memory_and_loses_nothing(device, api, counted, tm
     finally:
         device.run(f"rm {fragment} && systemctl reload gpu-upsampler")
         eventually("the stream runs as before", api.streaming, deadline=120)
+
+
+def processor_time(device):
+    """What the daemon's threads have computed so far, in seconds, and the device's uptime."""
+    pid = device.show("gpu-upsampler", "MainPID")["MainPID"]
+    ran = device.run(f"cat /proc/{pid}/task/*/schedstat").splitlines()
+    return sum(int(line.split()[0]) for line in ran) / 1e9, device.uptime()
+
+
+def part_of_a_processor(device):
+    """What the daemon takes of one processor over the next seconds."""
+    before, began = processor_time(device)
+    device.run(f"sleep {SECONDS}")
+    after, ended = processor_time(device)
+    return (after - before) / (ended - began)
+
+
+def test_silence_costs_a_fraction_of_sound(device, api, services_restored, tmp_path, record_property):
+    rate = api.streaming()["input"]["rate"]
+    silent = part_of_a_processor(device)
+    # Loud to its end.
+    signals.write_s32(tmp_path / "in.wav", rate, signals.tone(rate, 60.0, 997.0, -6.0))
+    device.run(f"mkdir -p {FOLDER}")
+    device.put(tmp_path / "in.wav", f"{FOLDER}/in.wav")
+    before = api.status()["counters"]["input_frames"]
+    device.run(f"(cd {FOLDER} && aplay -q -D hw:Input,0 in.wav) > /dev/null 2>&1 < /dev/null & sleep 0.1")
+    eventually("two seconds of sound", lambda: frames_after(api, before) > 2 * rate, deadline=120)
+    loud = part_of_a_processor(device)
+    assert frames_after(api, before) > 2 * rate + SECONDS * rate / 2, "the sound has ended"
+    device.run(f"pkill -x aplay; rm -r {FOLDER}")
+    record_property("part of a processor: silence, sound", (round(silent, 4), round(loud, 4)))
+    print(f"silence {silent:.1%}, sound {loud:.1%} of a processor")
+    # Without the engine's look for silence both are the same.
+    assert silent < loud / 2

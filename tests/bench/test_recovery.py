@@ -1,7 +1,9 @@
 """Whatever happens to the daemon, sound and page are back."""
 
+import csv
 import time
 
+from conftest import API
 from eventually import eventually
 
 DAEMON, WEB = "gpu-upsampler", "totton-audio-web"
@@ -61,7 +63,13 @@ FREEZE = """perl -e 'my $t = $ARGV[0] + 0; syscall(117, $_, $t, 0, 0) and die "p
 waitpid $t, 0x40000000 for 1, 2' {tid}"""
 
 
-def test_daemon_whose_engine_stands_still_answers_on_and_is_restarted_by_the_watchdog(device, api, playing):
+def recorded_before_the_abort(pc):
+    """The flight recorder's rows of the daemon that was ended, from the diagnostics, oldest first."""
+    packed = f"curl -sSf -m 110 {API}/diagnostics | tar -xzO totton-audio-diagnostics/flight-recorder-abort.csv"
+    return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(pc.run(packed, timeout=180).splitlines())]
+
+
+def test_daemon_whose_engine_stands_still_answers_on_and_is_restarted_by_the_watchdog(device, pc, api, playing):
     old = main_pid(device)
     tid = device.run(f"grep -lx engine /proc/{old}/task/*/comm").split("/")[4]
     frozen = device.uptime()
@@ -73,6 +81,9 @@ def test_daemon_whose_engine_stands_still_answers_on_and_is_restarted_by_the_wat
     ended = [at for at, message in systemd_said(device) if at > frozen and "Watchdog timeout" in message]
     # The last ping was at most 10 s before, one that was due may just have gone out: 30 s from it on.
     assert ended and 19 < ended[0] - frozen < 42, f"frozen at {frozen} s: {systemd_said(device)}"
+    # What the listener sends us tells what happened: blocks, and then none until the end.
+    loads = [row["load_highest"] for row in recorded_before_the_abort(pc)]
+    assert max(loads) > 0 and max(loads[-50:]) == 0, loads
 
 
 def test_stopping_the_daemon_stops_the_page_and_all_start_again(device, api, cable, playing, services_restored):

@@ -241,3 +241,63 @@ fn check(name: &str, text: &str) -> Result<Answer, Refusal> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ipc::Errand;
+    use crate::spectrum;
+
+    #[test]
+    fn a_folder_that_does_not_answer_holds_up_those_who_ask_for_it_and_nobody_else() {
+        let board = Arc::new(Board::new(Arc::default()));
+        let (events, _heard) = mpsc::channel();
+        let (spectrum, _looker) = spectrum::ends(board.flow());
+        // Behind this one nobody does anything, as behind a folder that hangs.
+        let (folders, hung) = mpsc::sync_channel::<Errand>(2);
+        let (recorder, errands) = mpsc::sync_channel::<Errand>(2);
+        let helper = std::thread::spawn(move || errands.iter().for_each(|errand| errand()));
+        let ended = AtomicBool::new(false);
+        let (board, events, ended) = (&board, &events, &ended);
+        let control = Control {
+            board,
+            events,
+            ended,
+            spectrum: &spectrum,
+            folders: &folders,
+            recorder: &recorder,
+        };
+        let mut memory = Memory::default();
+        let mut ask = |command| {
+            let began = Instant::now();
+            let answer = control.obey(&mut memory, command);
+            // Far above what it takes, far below what a hang takes.
+            assert!(began.elapsed() < Duration::from_secs(5));
+            answer
+        };
+        let pending = |answer| matches!(answer, Ok(Answer::Pending { order: 1.. }));
+        assert!(pending(ask(Command::Filters)) && pending(ask(Command::Filters)));
+        let refusal = ask(Command::Filters).unwrap_err();
+        assert!(matches!(*refusal, Reply::Error { code: ErrorCode::Failed, .. }), "{refusal:?}");
+        assert!(pending(ask(Command::Outcome { order: 1 })));
+        for command in [
+            Command::Status,
+            Command::SetMute { mute: true },
+            Command::SetGain { gain_db: -20.0 },
+            Command::Settings,
+        ] {
+            let told = format!("{command:?}");
+            assert!(!pending(ask(command)), "{told}");
+        }
+        assert!(board.settings().get().0.sound.mute);
+        // When the folder answers after all, so do we.
+        for errand in [hung.recv().unwrap(), hung.recv().unwrap()] {
+            errand();
+        }
+        assert!(matches!(ask(Command::Outcome { order: 1 }), Ok(Answer::Filters { .. })));
+        drop(recorder);
+        helper.join().unwrap();
+    }
+}

@@ -199,3 +199,48 @@ fn a_restart_is_as_loud_as_the_stored_volume_from_its_first_frame() {
     let mut listener = Listener::new(&daemon);
     listener.after("the start", db(-26.0), |_| ());
 }
+
+/// Two frames at full scale, two at minus full scale: a sine of a quarter of the rate, 3.01 dB above
+/// full scale between its samples (ITU-R BS.1770-5, Annex 2, tells why).
+fn peaks_between_samples() -> Vec<u8> {
+    let frame = |level: i32| level.to_le_bytes().repeat(2);
+    let (high, low) = (frame(i32::MAX), frame(-i32::MAX));
+    [high.repeat(2), low.repeat(2)].concat().repeat(11_025 * 120)
+}
+
+#[test]
+fn what_lies_between_the_samples_has_room_or_is_counted() {
+    let machine = Machine::new();
+    machine.world().sent = peaks_between_samples();
+    let daemon = Running::start(machine, Setup::default());
+    daemon.until_state(State::Streaming);
+    // What is counted, and the peak at the DAC, over two tenths of a second.
+    let measured = |sound: serde_json::Value| {
+        patch(&daemon, json!({"sound": sound}));
+        std::thread::sleep(Duration::from_millis(400));
+        daemon.machine.world().played.clear();
+        let before = daemon.status().overs;
+        let played = until("sound", || {
+            let [_, now] = heard(&daemon);
+            (now.len() > 35_280).then_some(now)
+        });
+        let after = daemon.status().overs;
+        let peak = played.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+        let clipped = after.clipped_samples - before.clipped_samples;
+        (20.0 * peak.log10(), clipped, after.limited_samples - before.limited_samples)
+    };
+    let room = |headroom_db: f64| json!({"headroom": "fixed", "headroom_db": headroom_db});
+    let (peak, clipped, _) = measured(json!({"headroom": "off"}));
+    assert!(peak.abs() < 0.001 && clipped > 1000, "without room: {peak} dB, {clipped} cut off");
+    // The default. The DAC's samples, four times as many, come within 11.25 degrees of the peak.
+    let (peak, clipped, _) = measured(room(3.0));
+    assert!(
+        (-0.2..0.02).contains(&peak) && clipped == 0,
+        "with room: {peak} dB, {clipped} cut off"
+    );
+    let (peak, clipped, _) = measured(room(2.5));
+    assert!(peak.abs() < 0.001 && clipped > 1000, "too little room: {peak} dB, {clipped} cut off");
+    let limited = json!({"headroom": "off", "limiter": {}});
+    let (peak, clipped, limited) = measured(limited);
+    assert!(peak < 0.0 && clipped == 0 && limited > 1000, "{peak} dB, {clipped}, {limited}");
+}

@@ -24,7 +24,7 @@ use crate::settings::Store;
 use crate::settings::disk::RealDisk;
 use crate::settings::file::{self, FileError};
 use crate::settings::writer::Writer;
-use crate::supervisor::{self, Event, Plan, Supervisor, prepare};
+use crate::supervisor::{self, ENGINES_BYTES, Event, Plan, Supervisor, prepare};
 
 /// Where the daemon finds things.
 #[derive(Debug, Clone)]
@@ -59,6 +59,7 @@ pub fn plan(config_file: &Path, devices: Box<dyn AudioDevices>) -> Result<Plan, 
         faults,
         devices,
         build_engine: Arc::new(backend::build),
+        engines_bytes: ENGINES_BYTES,
         notifier,
         watchdog: notify::watchdog_interval(),
         records_aborts: false,

@@ -1,5 +1,5 @@
 //! The audio threads neither allocate nor free while sound flows, whatever is set and asked
-//! meanwhile; and what nobody asks for costs nothing.
+//! meanwhile; what nobody asks for costs nothing; and what everything takes is within the unit's limit.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use double::Machine;
 use running::{Running, Setup, until};
 use serde_json::json;
-use totton_protocol::{Answer, Command, State};
+use totton_protocol::{Answer, Client, Command, State, endpoint};
 
 /// Counts what each thread asks of the system's allocator.
 struct Counting;
@@ -40,20 +40,37 @@ fn count() {
     place(this_thread()).fetch_add(1, Relaxed);
 }
 
+/// Bytes in use, and the most since a test set it.
+static IN_USE: AtomicU64 = AtomicU64::new(0);
+static MOST: AtomicU64 = AtomicU64::new(0);
+
+fn took(bytes: usize) {
+    let in_use = IN_USE.fetch_add(bytes as u64, Relaxed) + bytes as u64;
+    MOST.fetch_max(in_use, Relaxed);
+}
+
+fn gave(bytes: usize) {
+    IN_USE.fetch_sub(bytes as u64, Relaxed);
+}
+
 // SAFETY: everything is passed on to the system's allocator as it is.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        took(layout.size());
         // SAFETY: the caller's promises are the system's conditions.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count();
+        gave(layout.size());
         // SAFETY: the caller's promises are the system's conditions.
         unsafe { System.dealloc(pointer, layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        took(size);
+        gave(layout.size());
         // SAFETY: the caller's promises are the system's conditions.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -193,4 +210,60 @@ fn a_spectrum_that_nobody_asks_for_costs_nothing() {
     });
     // Nobody asks any more: once the time has passed for which it is kept up, it sleeps again.
     until("it has ended", || slept("sound while it ends").then_some(()));
+}
+
+/// `MemoryHigh=` of the unit.
+const LIMIT_BYTES: u64 = 3 << 29;
+
+/// What engines, filters and their making take. By hand with `TOTTON_TAPS=16000000`, the longest
+/// filter that is offered: a million else.
+#[test]
+fn engines_and_filters_take_the_memory_that_is_reckoned_with() {
+    let _alone = alone();
+    let taps = std::env::var("TOTTON_TAPS").map_or(1_000_000, |taps| taps.parse::<u64>().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("long.filter");
+    {
+        let taps = (0..taps).map(|n| 1.0 / (1.0 + n as f64)).collect();
+        let origin = totton_dsp::Origin::Imported { source: "a test".to_owned() };
+        let phase = totton_dsp::Phase::Minimum;
+        totton_dsp::Filter::new(44_100, 16, phase, origin, taps).unwrap().save(&long).unwrap();
+    }
+    let machine = Machine::new();
+    {
+        let mut world = machine.world();
+        (world.dac_rates, world.remembers) = (vec![705_600, 768_000], false);
+    }
+    let started_with = IN_USE.load(Relaxed);
+    MOST.store(started_with, Relaxed);
+    let setup = Setup { ratio: "16".to_owned(), filter: Some(long), ..Setup::default() };
+    let daemon = Running::start(machine, setup);
+    daemon.until_state(State::Streaming);
+    let control = format!("ipc://{}", daemon.place(endpoint::CONTROL_FILE).display());
+    let patient = Client::with_endpoint(control, Duration::from_secs(120));
+    let each = |bytes: &AtomicU64| (bytes.load(Relaxed) - started_with) / taps;
+    let one = each(&IN_USE);
+    for n in 0..4 {
+        let text = format!("Preamp: -6 dB\nFilter: ON PK Fc {} Hz Gain -3 dB Q 1", 100 + n);
+        let serde_json::Value::Object(changes) =
+            json!({"equaliser": {"name": format!("n{n}"), "text": text}})
+        else {
+            unreachable!()
+        };
+        let before = daemon.status().counters;
+        patient.settings(Command::ChangeSettings { changes }).unwrap();
+        daemon.until_status("the engine of the change", |status| {
+            let now = status.counters;
+            now.filter_swaps > before.filter_swaps || now.stream_starts > before.stream_starts
+        });
+    }
+    let most = each(&MOST);
+    println!("{taps} taps: {one} bytes a tap with one engine, at most {most} in changes");
+    // The taps, and the engine: see `supervisor::room`.
+    assert!(one <= 8 + 24, "{one}");
+    // The file's taps; three engines where there is room, and the taps of each; the filters that
+    // are kept for other rates; what folding takes for itself.
+    assert!(most <= 100, "{most}");
+    let bytes = most * taps;
+    assert!(bytes < LIMIT_BYTES, "{bytes} bytes of {LIMIT_BYTES}");
 }

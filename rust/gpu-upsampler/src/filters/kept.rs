@@ -1,5 +1,6 @@
 //! What has been made of the files, within a budget.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::LoadedFilter;
@@ -13,11 +14,22 @@ type Key = (u32, usize);
 
 /// Filters with the equaliser, the one that was asked for last at the end.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<Vec<(Key, LoadedFilter)>>);
+pub struct Kept {
+    filters: Mutex<Vec<(Key, LoadedFilter)>>,
+    /// Nothing is kept any more.
+    over: AtomicBool,
+}
 
 impl Kept {
     fn lock(&self) -> MutexGuard<'_, Vec<(Key, LoadedFilter)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.filters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets all, and keeps nothing any more: another equaliser is in use.
+    pub(super) fn end(&self) {
+        let mut kept = self.lock();
+        self.over.store(true, Relaxed);
+        kept.clear();
     }
 
     pub(super) fn get(&self, key: Key) -> Option<LoadedFilter> {
@@ -35,6 +47,9 @@ impl Kept {
 
     fn keep_within(&self, key: Key, filter: LoadedFilter, budget: usize) {
         let mut kept = self.lock();
+        if self.over.load(Relaxed) {
+            return;
+        }
         kept.retain(|(known, _)| *known != key);
         kept.push((key, filter));
         while bytes(&kept) > budget && kept.len() > 1 {
@@ -79,5 +94,8 @@ mod tests {
         kept.keep_within((5, 1), filter(1000), budget);
         assert_eq!(kept.bytes(), 8000, "the newest stays, whatever its size");
         assert!(kept.get((5, 1)).is_some());
+        kept.end();
+        kept.keep((1, 1), filter(100));
+        assert_eq!(kept.bytes(), 0, "it is over");
     }
 }

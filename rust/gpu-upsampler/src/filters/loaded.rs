@@ -68,13 +68,7 @@ impl LoadedFilter {
             totton_dsp::Error::Stopped => Error::Stopped,
             error => Error::Profile { name: profile.name.clone(), reason: error.to_string() },
         };
-        let ratio = self.filter.header().ratio;
-        // The rate that it runs at: a filter's shape scales with it, an equaliser's does not.
-        let filter = self
-            .filter
-            .at(rate, ratio)
-            .and_then(|filter| profile.equaliser.apply_while(&filter, go_on))
-            .map_err(refused)?;
+        let filter = profile.equaliser.apply_while(&self.filter, rate, go_on).map_err(refused)?;
         let equaliser = Some(profile.name.clone());
         Ok(Self { equaliser, ..Self::new(self.file.clone(), filter) })
     }

@@ -123,6 +123,11 @@ impl FilterSet {
         self.made.bytes()
     }
 
+    /// Ends what is kept: these filters are no longer in use, whoever still holds them.
+    pub fn end(&self) {
+        self.made.end();
+    }
+
     /// Whether that filter can be kept without another one having to go.
     pub fn has_room_for(&self, rate: u32, ratio: usize) -> bool {
         let source = self

@@ -5,7 +5,8 @@
 //! - [`open`]: opening a stream; [`renew`]: another one in its place
 //! - [`host`]: which rate the host has chosen
 //! - [`running`]: what belongs to an open stream; [`watch`]: looking after it
-//! - [`prepare`]: what is got ready beside the sound; [`worker`]: the thread that does it
+//! - [`prepare`]: what is got ready beside the sound; [`worker`]: the thread that does it;
+//!   [`room`]: how many engines memory has room for
 //! - [`settings`]: what listeners set, put in force; [`replace`]: another configuration
 //! - [`facts`]: what the status tells of the engine; [`xruns`]: overruns and underruns, told
 //!
@@ -20,6 +21,7 @@ mod open;
 pub mod prepare;
 mod renew;
 mod replace;
+mod room;
 mod running;
 mod settings;
 mod watch;
@@ -40,6 +42,7 @@ pub use self::open::EngineBuilder;
 use self::open::choose;
 use self::prepare::{Key, Made, Prepared, Wanted};
 use self::renew::Renewal;
+pub use self::room::ENGINES_BYTES;
 use self::running::{Memory, Running};
 use self::worker::Worker;
 use self::xruns::Xruns;
@@ -104,6 +107,8 @@ pub struct Plan {
     pub faults: Vec<(FaultKind, String)>,
     pub devices: Box<dyn AudioDevices>,
     pub build_engine: EngineBuilder,
+    /// Bytes that engines may take together.
+    pub engines_bytes: usize,
     pub notifier: Notifier,
     /// How often systemd wants to hear from the service.
     pub watchdog: Option<Duration>,
@@ -262,6 +267,7 @@ impl Supervisor {
 
     fn turn(&mut self) {
         match &mut self.phase {
+            Phase::Waiting { .. } if self.renewal.is_some() => self.go_on_renewing(),
             Phase::Waiting { next } => {
                 if Instant::now() >= *next || self.host_has_begun() {
                     self.attempt();
@@ -276,6 +282,7 @@ impl Supervisor {
                 }
             }
         }
+        self.worker.hold(self.has_no_room_for_another());
         self.xruns.tell(&self.board);
         self.report_ready();
         self.plan.notifier.turn();

@@ -7,6 +7,7 @@ use totton_protocol::Settings;
 
 use super::Outcome;
 use super::facts::prospect;
+use super::room::{Room, longest};
 use crate::config::{CaptureRate, Config, INPUT_RATES, RatioChoice};
 use crate::error::Error;
 use crate::filters::{FilterSet, LoadedFilter, Profile};
@@ -41,6 +42,8 @@ pub(super) struct Task {
     pub(super) filters: FilterSet,
     /// What the open stream has.
     pub(super) now: Option<Key>,
+    /// What there is for another engine beside it.
+    pub(super) room: Room,
     /// What the supervisor has in use, by number: something else by the time that this is ready
     /// means that it is to be done anew.
     pub(super) generation: u64,
@@ -60,6 +63,8 @@ pub(super) struct Ready {
     pub(super) prospect: Option<totton_protocol::Engine>,
     /// For the open stream, where it needs another engine.
     pub(super) made: Option<Made>,
+    /// Memory has no room for that engine beside the one in use.
+    pub(super) alone: bool,
 }
 
 impl Ready {
@@ -168,7 +173,9 @@ impl Task {
         // What has been folded into them stays.
         let filters = if same_filters { self.filters.clone() } else { filters };
         let prospect = prospect(&config, &filters);
-        Ok(Ready { base, config, filters, same_filters, prospect, made: None })
+        let taps = longest(&filters).max(longest(&self.filters));
+        let alone = !same_filters && self.room.engines(taps) < 2;
+        Ok(Ready { base, config, filters, same_filters, prospect, made: None, alone })
     }
 
     /// Tells whoever has asked that it will not be done.

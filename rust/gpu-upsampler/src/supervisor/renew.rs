@@ -53,8 +53,14 @@ impl Supervisor {
     /// Opens the new stream if its engine is there.
     pub(super) fn go_on_renewing(&mut self) {
         let Some(Renewal { choice, .. }) = &self.renewal else { return };
+        let key = choice.key;
         self.attempts += 1;
-        let Some(made) = self.take_engine(choice.key) else { return };
+        let Some(made) = self.take_engine(key) else {
+            if matches!(self.phase, Phase::Waiting { .. }) {
+                self.await_engine(key);
+            }
+            return;
+        };
         let Some(Renewal { choice, listeners }) = self.renewal.take() else { return };
         self.close();
         if !matches!(self.phase, Phase::Stuck) {

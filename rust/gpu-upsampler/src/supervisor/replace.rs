@@ -31,7 +31,7 @@ impl Supervisor {
         what: &str,
         done: impl FnOnce() + Send + 'static,
     ) {
-        let Ready { config, filters, same_filters, prospect, made, .. } = ready;
+        let Ready { config, filters, same_filters, prospect, made, alone, .. } = ready;
         let old = std::mem::replace(&mut self.plan.config, config);
         let new = &self.plan.config;
         self.board.facts().config = new.clone();
@@ -41,7 +41,10 @@ impl Supervisor {
         // Everything but what has been dealt with above, and the filter's place.
         let same = Config { output: old.output.clone(), filter: old.filter.clone(), ..new.clone() };
         let same_ends = same == old;
-        self.plan.filters = filters;
+        let before = std::mem::replace(&mut self.plan.filters, filters);
+        if !same_filters {
+            before.end();
+        }
         if same_ends && same_filters {
             log::info!("{what}; the stream goes on as it was");
             done();
@@ -54,6 +57,10 @@ impl Supervisor {
                 done();
             } else {
                 log::info!("{what}; the stream is opened anew with the new settings");
+                if alone {
+                    // Memory has room for one engine: the old one goes first.
+                    self.close();
+                }
                 if !matches!(self.phase, Phase::Streaming(_)) {
                     self.board.facts().engine = prospect;
                 }
@@ -75,11 +82,11 @@ impl Supervisor {
 
     /// Fades the engine in hand into the open stream, as soon as that takes one.
     pub(super) fn fade_in(&mut self) {
-        let Phase::Streaming(running) = &mut self.phase else { return };
-        let swaps = self.board.flow().filter_swaps.load(Relaxed);
-        if self.board.facts().outgoing_gain_db.is_some_and(|(_, ended_by)| swaps < ended_by) {
+        if self.is_fading() {
             return;
         }
+        let swaps = self.board.flow().filter_swaps.load(Relaxed);
+        let Phase::Streaming(running) = &mut self.phase else { return };
         let Some(Ok(made)) =
             self.made.take_if(|made| made.as_ref().is_ok_and(|made| made.key == running.key()))
         else {

@@ -48,6 +48,7 @@ impl Supervisor {
             settings: self.plan.settings.get().0,
             filters: self.plan.filters.clone(),
             now,
+            room: self.room(),
             generation: self.generation,
         });
     }

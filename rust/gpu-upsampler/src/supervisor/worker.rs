@@ -35,7 +35,23 @@ struct Tasks {
     files: Option<Task>,
     settings: Option<Task>,
     ahead: Option<Ahead>,
+    /// What is not urgent waits: memory has no room for another engine just now.
+    held: bool,
     ended: bool,
+}
+
+impl Tasks {
+    /// Whether there is a change that may be got ready now.
+    fn has_change(&self) -> bool {
+        !self.held && (self.files.is_some() || self.settings.is_some())
+    }
+
+    /// Whether there is nothing that may be done now.
+    fn is_idle(&self) -> bool {
+        let waits = self.held && self.need.as_ref().is_none_or(|need| need.late);
+        let need = self.need.is_some() && !waits;
+        !need && !self.has_change() && (self.held || self.ahead.is_none())
+    }
 }
 
 #[derive(Default)]
@@ -58,17 +74,16 @@ impl Desk {
 
     /// The most urgent job; waits for one. `None`: the end.
     fn take(&self) -> Option<Job> {
-        let nothing = |tasks: &mut Tasks| {
-            let Tasks { need, files, settings, ahead, ended } = tasks;
-            let idle = need.is_none() && files.is_none() && settings.is_none() && ahead.is_none();
-            idle && !*ended
-        };
+        let nothing = |tasks: &mut Tasks| tasks.is_idle() && !tasks.ended;
         let waited = self.changed.wait_while(self.lock(), nothing);
         let mut tasks = waited.unwrap_or_else(PoisonError::into_inner);
         if tasks.ended {
             return None;
         }
         let urgent = tasks.need.take_if(|need| !need.late).map(Job::Need);
+        if tasks.held {
+            return urgent;
+        }
         urgent
             .or_else(|| tasks.files.take().map(|task| Job::Change(Box::new(task))))
             .or_else(|| tasks.settings.take().map(|task| Job::Change(Box::new(task))))
@@ -100,8 +115,14 @@ impl Desk {
     }
 
     fn is_idle(&self) -> bool {
-        let Tasks { need, files, settings, ahead, ended } = &*self.lock();
-        need.is_none() && files.is_none() && settings.is_none() && ahead.is_none() && !ended
+        let tasks = self.lock();
+        let Tasks { need, files, settings, ahead, .. } = &*tasks;
+        need.is_none()
+            && files.is_none()
+            && settings.is_none()
+            && ahead.is_none()
+            && !tasks.held
+            && !tasks.ended
     }
 
     /// Puts a change that was stopped back, unless a newer one of its kind is there.
@@ -157,6 +178,15 @@ impl Worker {
             before.refuse(Error::Superseded);
         }
         self.desk.changed.notify_one();
+    }
+
+    /// Lets wait what is not urgent, or no longer.
+    pub(super) fn hold(&self, held: bool) {
+        let mut tasks = self.desk.lock();
+        if tasks.held != held {
+            tasks.held = held;
+            self.desk.changed.notify_one();
+        }
     }
 
     /// Has filters folded while there is nothing else to do.
@@ -242,6 +272,7 @@ impl Bench {
             let mut ready = task.load(&self.config_file)?;
             if let Some(key) = task.now
                 && !ready.same_filters
+                && !ready.alone
                 && ready.allows(key)
             {
                 let (config, filters) = (ready.config.clone(), ready.filters.clone());

@@ -50,6 +50,8 @@ pub struct World {
     pub correction: f64,
     /// Whether it can be asked.
     pub steerable: bool,
+    /// Whether what is played is kept.
+    pub remembers: bool,
     /// What the host has set on the input's card.
     pub host_volume: Option<HostVolume>,
     /// Frames in the DAC's buffer after the last write.
@@ -89,6 +91,7 @@ impl Machine {
             drift: 0.0,
             correction: 0.0,
             steerable: true,
+            remembers: true,
             host_volume: None,
             queued_frames: 0,
             fewest_queued: 0,
@@ -321,7 +324,9 @@ impl PlaybackDevice for Output {
         }
         let frame = self.layout.frame_bytes();
         let count = free.min(bytes.len() / frame);
-        world.played.extend_from_slice(&bytes[..count * frame]);
+        if world.remembers {
+            world.played.extend_from_slice(&bytes[..count * frame]);
+        }
         self.queued += count as f64;
         self.started |= self.queued >= self.prefill;
         if count > 0 {

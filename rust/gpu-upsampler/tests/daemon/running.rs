@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use gpu_upsampler::backend;
 use gpu_upsampler::notify::Notifier;
-use gpu_upsampler::supervisor::{EngineBuilder, Event, Plan};
+use gpu_upsampler::supervisor::{ENGINES_BYTES, EngineBuilder, Event, Plan};
 use gpu_upsampler::{Error, daemon};
 use tempfile::TempDir;
 use totton_dsp::{DesignSpec, design};
@@ -48,9 +48,13 @@ pub struct Setup {
     pub config: String,
     pub capture: String,
     pub ratio: String,
+    /// Else one that is designed.
+    pub filter: Option<PathBuf>,
     pub grace_seconds: f64,
     pub watchdog: Option<Duration>,
     pub build_engine: EngineBuilder,
+    /// Bytes that engines may take together.
+    pub engines_bytes: usize,
     /// Done to the daemon's folder before it starts.
     pub before: fn(&TempDir),
 }
@@ -61,9 +65,11 @@ impl Default for Setup {
             config: String::new(),
             capture: "rate = \"auto\"".to_owned(),
             ratio: RATIO.to_string(),
+            filter: None,
             grace_seconds: 0.5,
             watchdog: None,
             build_engine: Arc::new(backend::build),
+            engines_bytes: ENGINES_BYTES,
             before: |_| (),
         }
     }
@@ -97,14 +103,15 @@ impl Running {
         (setup.before)(&folder);
         let control = format!("ipc://{}", place(endpoint::CONTROL_FILE).display());
         let client = Client::with_endpoint(control, Duration::from_secs(5));
-        let (events, thread) = launch(&folder, &machine, setup.build_engine, setup.watchdog);
+        let Setup { build_engine, engines_bytes, watchdog, .. } = setup;
+        let (events, thread) = launch(&folder, &machine, (build_engine, engines_bytes), watchdog);
         Self { machine, folder, events, systemd, client, thread: Some(thread) }
     }
 
     /// Starts a daemon anew in the same folder, after [`Running::terminate`].
     pub fn start_again(&mut self) {
         let build = Arc::new(backend::build);
-        let (events, thread) = launch(&self.folder, &self.machine, build, None);
+        let (events, thread) = launch(&self.folder, &self.machine, (build, ENGINES_BYTES), None);
         (self.events, self.thread) = (events, Some(thread));
     }
 
@@ -184,12 +191,13 @@ type Thread = JoinHandle<Result<(), Error>>;
 fn launch(
     folder: &TempDir,
     machine: &Machine,
-    build_engine: EngineBuilder,
+    (build_engine, engines_bytes): (EngineBuilder, usize),
     watchdog: Option<Duration>,
 ) -> (Sender<Event>, Thread) {
     let place = |name: &str| folder.path().join(name);
     let plan = Plan {
         build_engine,
+        engines_bytes,
         notifier: Notifier::to(place("notify").as_os_str()).unwrap(),
         watchdog,
         ..daemon::plan(&place("upsampler.toml"), Box::new(machine.clone())).unwrap()
@@ -202,7 +210,7 @@ fn launch(
 
 fn config_text(folder: &TempDir, setup: &Setup) -> String {
     let Setup { config, capture, ratio, grace_seconds, .. } = setup;
-    let filter = folder.path().join("taps.filter");
+    let filter = setup.filter.clone().unwrap_or_else(|| folder.path().join("taps.filter"));
     let settings = folder.path().join("settings.json");
     format!(
         "startup_grace_seconds = {grace_seconds}\n\

@@ -1,14 +1,15 @@
 //! What takes long is done beside the sound, and nobody waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use gpu_upsampler::backend;
 use gpu_upsampler::sample::{SampleFormat, decode};
+use gpu_upsampler::supervisor::EngineBuilder;
 use serde_json::json;
 use tempfile::TempDir;
-use totton_dsp::{Filter, Origin, Phase};
+use totton_dsp::{Engine, Filter, Origin, Phase};
 use totton_protocol::{
     Answer, Client, ClientError, Command, Delays, Equaliser, Headroom, Settings, Sound, State,
     TelemetryListener, endpoint,
@@ -253,6 +254,98 @@ fn a_fault_in_the_worker_is_an_answer_and_the_next_change_works() {
     assert_eq!(status.engine.unwrap().preparing, None);
     fails.store(false, Relaxed);
     daemon.client.settings(set(Some(equaliser("mine", 1)))).unwrap();
+}
+
+#[test]
+fn a_reload_at_the_moment_that_the_dac_comes_opens_the_stream_once() {
+    let setup = Setup {
+        build_engine: Arc::new(move |config, filter, channels| {
+            std::thread::sleep(Duration::from_millis(700));
+            backend::build(config, filter, channels)
+        }),
+        ..Setup::default()
+    };
+    let machine = Machine::new();
+    machine.world().dac_present = false;
+    let daemon = Running::start(machine, setup);
+    daemon.until_state(State::WaitingForDac);
+    let file = daemon.place("upsampler.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("block_frames = 256", "block_frames = 512")).unwrap();
+    daemon.machine.world().dac_present = true;
+    let status = daemon.client.call(Command::Reload).unwrap();
+    assert_eq!((status.counters.reloads, status.last_error), (1, None));
+    let status = daemon.until_state(State::Streaming);
+    assert_eq!(status.engine.unwrap().block_frames, 512);
+    // Longer than another one would take.
+    std::thread::sleep(Duration::from_millis(1500));
+    let status = daemon.status();
+    assert_eq!((status.state, status.counters.stream_starts), (State::Streaming, 1));
+}
+
+/// An engine that counts how many of its kind there are.
+struct Counted {
+    inner: Box<dyn Engine>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Engine for Counted {
+    fn channels(&self) -> usize {
+        self.inner.channels()
+    }
+    fn ratio(&self) -> usize {
+        self.inner.ratio()
+    }
+    fn block_frames(&self) -> usize {
+        self.inner.block_frames()
+    }
+    fn latency_frames(&self) -> usize {
+        self.inner.latency_frames()
+    }
+    fn process(&mut self, input: &[&[f64]], output: &mut [&mut [f64]]) {
+        self.inner.process(input, output);
+    }
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+}
+
+#[test]
+fn there_are_no_more_engines_than_memory_has_room_for() {
+    // The filter of the tests has 1500 taps.
+    for room in [1, 2, 3] {
+        let engines_bytes = room * 1500 * 24;
+        let [alive, most] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let counts = (Arc::clone(&alive), Arc::clone(&most));
+        let build_engine: EngineBuilder = Arc::new(move |config, filter, channels| {
+            let inner = backend::build(config, filter, channels)?;
+            let (alive, most) = &counts;
+            most.fetch_max(alive.fetch_add(1, Relaxed) + 1, Relaxed);
+            Ok(Box::new(Counted { inner, alive: Arc::clone(alive) }) as Box<dyn Engine>)
+        });
+        let setup = Setup { build_engine, engines_bytes, ..Setup::default() };
+        let daemon = Running::start(Machine::new(), setup);
+        daemon.until_state(State::Streaming);
+        for n in 0..6 {
+            // Faster than they fade in.
+            daemon.client.ask_once(set(Some(equaliser(&format!("eq{n}"), 1)))).unwrap();
+            std::thread::sleep(Duration::from_millis(60));
+        }
+        let status = daemon.until_status("the last one", |status| {
+            let named = status.engine.as_ref().and_then(|engine| engine.equaliser.as_deref());
+            named == Some("eq5") && alive.load(Relaxed) == 1
+        });
+        assert_eq!(status.state, State::Streaming);
+        assert!(most.load(Relaxed) <= room, "{} engines of {room}", most.load(Relaxed));
+        let starts = status.counters.stream_starts;
+        assert_eq!(starts > 1, room == 1, "the stream is opened anew where there is no other way");
+    }
 }
 
 /// The classes up to `bound`, and all.

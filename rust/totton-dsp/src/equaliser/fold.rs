@@ -6,7 +6,7 @@ use rustfft::num_complex::Complex;
 use super::Equaliser;
 use super::band::{Tuned, turn};
 use crate::design::minimum_phase;
-use crate::filter::MAX_TAPS;
+use crate::filter::{Header, MAX_TAPS};
 use crate::{Error, Filter, Origin, Phase};
 
 /// What is cut off at the end of the taps is this far below their energy.
@@ -22,9 +22,8 @@ const LONGEST_TAIL_SECONDS: f64 = 10.0;
 /// bits cannot hold.
 const MOST_GAIN_DB: f64 = 240.0;
 
-/// The shortest transform: the cepstrum of a curve with points down to 20 Hz dies
-/// away well within it at every rate.
-const SHORTEST_TRANSFORM: usize = 1 << 17;
+/// The shortest response of an equaliser, in taps.
+const SHORTEST_RESPONSE: usize = 1 << 17;
 
 /// Frequencies between two looks whether to go on.
 const TURN: usize = 4096;
@@ -37,10 +36,11 @@ impl Equaliser {
     ///
     /// As [`check`](Self::check) for the filter's input rate.
     pub fn apply(&self, filter: &Filter) -> Result<Filter, Error> {
-        self.apply_while(filter, &mut || true)
+        self.apply_while(filter, filter.header().input_rate_hz, &mut || true)
     }
 
-    /// The same, while `go_on` says so: it is asked now and then.
+    /// The same for inputs of another rate in Hz, which the filter's shape scales with and the
+    /// equaliser's does not; while `go_on` says so: it is asked now and then.
     ///
     /// # Errors
     ///
@@ -48,14 +48,40 @@ impl Equaliser {
     pub fn apply_while(
         &self,
         filter: &Filter,
+        input_rate_hz: u32,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Filter, Error> {
-        let header = filter.header();
-        let rate = f64::from(header.output_rate_hz());
+        let header = filter.header().at(input_rate_hz);
         self.check(header.input_rate_hz)?;
-        let tail = (self.tail_seconds(f64::from(header.input_rate_hz))? * rate) as usize;
+        let response = self.response(&header, go_on)?;
         let taps = filter.taps().len();
-        let length = (taps + tail).next_power_of_two().max(SHORTEST_TRANSFORM);
+        let mut folded = convolved(filter.taps(), response, go_on)?;
+        folded.truncate(needed(&folded, taps).min(MAX_TAPS));
+        folded.shrink_to_fit();
+        let phase = match header.phase {
+            Phase::Minimum => Phase::Minimum,
+            Phase::Linear | Phase::Mixed => Phase::Mixed,
+            Phase::Unknown => Phase::Unknown,
+        };
+        let origin = Origin::Equalised {
+            base: Box::new(header.origin.clone()),
+            preamp_db: self.preamp_db,
+            bands: self.bands.len() + self.curves.len(),
+        };
+        Filter::new(header.input_rate_hz, header.ratio, phase, origin, folded)
+    }
+
+    /// The equaliser's own impulse response at the output rate of the filters of `header`: as long
+    /// as its bands ring, and with curves a second at the least, so that they keep their shape.
+    fn response(
+        &self,
+        header: &Header,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Vec<f64>, Error> {
+        let rate = f64::from(header.output_rate_hz());
+        let tail = (self.tail_seconds(f64::from(header.input_rate_hz))? * rate) as usize;
+        let curves = if self.curves.is_empty() { 0 } else { rate as usize };
+        let length = tail.max(curves).next_power_of_two().max(SHORTEST_RESPONSE);
         let mut turns = 0usize;
         let mut stopped = || {
             turns += 1;
@@ -63,24 +89,17 @@ impl Equaliser {
         };
 
         let mut planner = RealFftPlanner::<f64>::new();
-        let (forward, inverse) =
-            (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
-        let mut time = forward.make_input_vec();
-        time[..taps].copy_from_slice(filter.taps());
-        let mut bins = forward.make_output_vec();
-        let done = forward.process(&mut time, &mut bins);
-        debug_assert!(done.is_ok(), "the lengths fit: {done:?}");
-
         let preamp = 10f64.powf(self.preamp_db / 20.0) / length as f64;
         let hz = |bin: usize| bin as f64 * rate / length as f64;
         let bands: Vec<_> = self.bands.iter().map(|band| Tuned::new(band, rate)).collect();
-        for (bin, value) in bins.iter_mut().enumerate() {
+        let mut bins = Vec::with_capacity(length / 2 + 1);
+        for bin in 0..=length / 2 {
             if stopped() {
                 return Err(Error::Stopped);
             }
             let turn = turn(hz(bin), rate);
             let responses = bands.iter().map(|band| band.response(turn));
-            *value *= responses.product::<Complex<f64>>() * preamp;
+            bins.push(responses.product::<Complex<f64>>() * preamp);
         }
         if !self.curves.is_empty() {
             let nepers = |bin: usize| {
@@ -100,21 +119,11 @@ impl Equaliser {
         }
         bins[0].im = 0.0;
         bins[length / 2].im = 0.0;
-        let done = inverse.process(&mut bins, &mut time);
+        let inverse = planner.plan_fft_inverse(length);
+        let mut response = inverse.make_output_vec();
+        let done = inverse.process(&mut bins, &mut response);
         debug_assert!(done.is_ok(), "the lengths fit and the ends are real: {done:?}");
-
-        time.truncate(needed(&time, taps).min(MAX_TAPS));
-        let phase = match header.phase {
-            Phase::Minimum => Phase::Minimum,
-            Phase::Linear | Phase::Mixed => Phase::Mixed,
-            Phase::Unknown => Phase::Unknown,
-        };
-        let origin = Origin::Equalised {
-            base: Box::new(header.origin.clone()),
-            preamp_db: self.preamp_db,
-            bands: self.bands.len() + self.curves.len(),
-        };
-        Filter::new(header.input_rate_hz, header.ratio, phase, origin, time)
+        Ok(response)
     }
 
     /// Whether it can be folded into filters for inputs of `input_rate_hz`. Takes microseconds a
@@ -187,6 +196,47 @@ impl Equaliser {
         }
         Ok(longest)
     }
+}
+
+/// The taps convolved with a `response`, a power of two long: piece by piece, each as long as that,
+/// so that a filter of any length needs no more memory beside it than transforms of twice the
+/// response.
+fn convolved(
+    taps: &[f64],
+    mut response: Vec<f64>,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Vec<f64>, Error> {
+    let piece = response.len();
+    let length = 2 * piece;
+    let mut planner = RealFftPlanner::<f64>::new();
+    let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
+    let transform = |time: &mut Vec<f64>, bins: &mut Vec<Complex<f64>>| {
+        let done = forward.process(time, bins);
+        debug_assert!(done.is_ok(), "the lengths fit: {done:?}");
+    };
+    response.resize(length, 0.0);
+    let mut spectrum = forward.make_output_vec();
+    transform(&mut response, &mut spectrum);
+    let scale = 1.0 / length as f64;
+    spectrum.iter_mut().for_each(|value| *value *= scale);
+
+    let (mut time, mut bins) = (response, forward.make_output_vec());
+    let mut folded = vec![0.0; taps.len() + piece];
+    for (at, part) in taps.chunks(piece).enumerate() {
+        if !go_on() {
+            return Err(Error::Stopped);
+        }
+        time[..part.len()].copy_from_slice(part);
+        time[part.len()..].fill(0.0);
+        transform(&mut time, &mut bins);
+        bins.iter_mut().zip(&spectrum).for_each(|(value, response)| *value *= response);
+        (bins[0].im, bins[piece].im) = (0.0, 0.0);
+        let done = inverse.process(&mut bins, &mut time);
+        debug_assert!(done.is_ok(), "the lengths fit and the ends are real: {done:?}");
+        let end = folded.len().min(at * piece + length);
+        folded[at * piece..end].iter_mut().zip(&time).for_each(|(sum, value)| *sum += value);
+    }
+    Ok(folded)
 }
 
 /// Taps to keep: `wanted`, or more while what is cut still matters.

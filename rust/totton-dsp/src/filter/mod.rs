@@ -133,6 +133,12 @@ pub struct Header {
 }
 
 impl Header {
+    /// That of the same taps for inputs of another rate in Hz.
+    pub(crate) fn at(&self, input_rate_hz: u32) -> Self {
+        let factor = f64::from(input_rate_hz) / f64::from(self.input_rate_hz);
+        Self { input_rate_hz, origin: self.origin.scaled(factor), ..self.clone() }
+    }
+
     /// Rate of the output in Hz.
     #[must_use]
     pub fn output_rate_hz(&self) -> u32 {
@@ -196,13 +202,13 @@ impl Filter {
     /// [`Error::Invalid`] for a ratio that does not divide the filter's, or a rate that
     /// [`Filter::new`] refuses.
     pub fn at(&self, input_rate_hz: u32, ratio: u32) -> Result<Self, Error> {
-        let Header { ratio: own, phase, origin, .. } = &self.header;
+        let own = self.header.ratio;
         if ratio == 0 || !own.is_multiple_of(ratio) {
             return Err(Error::invalid("ratio", ratio, format!("the filter is for {own}")));
         }
         let taps = self.taps.iter().copied().step_by((own / ratio) as usize).collect();
-        let factor = f64::from(input_rate_hz) / f64::from(self.header.input_rate_hz);
-        Self::new(input_rate_hz, ratio, *phase, origin.scaled(factor), taps)
+        let Header { phase, origin, .. } = self.header.at(input_rate_hz);
+        Self::new(input_rate_hz, ratio, phase, origin, taps)
     }
 
     /// The header.

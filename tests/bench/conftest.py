@@ -7,6 +7,7 @@ from pathlib import Path
 
 import claims
 import diagnosis
+import on_time
 import pytest
 from eventually import eventually
 from leftovers import Leftovers
@@ -20,6 +21,7 @@ UNITS = ("totton-audio-gadget", "gpu-upsampler", "totton-audio-web")
 
 def pytest_configure(config):
     claims.register(config)
+    config.pluginmanager.register(on_time.Plugin(), "on-time")
 
 
 class Cable:

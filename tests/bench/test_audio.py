@@ -12,7 +12,7 @@ import pytest
 import signals
 from eventually import eventually
 
-pytestmark = pytest.mark.lg_feature("loopback")
+pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.on_time]
 
 # Units of the last place of 32 bits. The daemon's blocks start at another frame
 # of the programme than the render's, so the transforms round differently in

@@ -75,6 +75,7 @@ def flooded(browser, hostile):  # noqa: F811
     browser.switch_to.window(owner)
 
 
+@pytest.mark.on_time
 def test_flood_of_another_tab_takes_nothing_from_the_owner(browser, flooded, api, device, playing, artefacts):  # noqa: F811
     counters, clock, begun = api.status()["counters"], device.uptime(), flooded()
     # The page loads beside the flood, all of it, and is live.

@@ -102,6 +102,7 @@ def test_audio_threads_ask_for_no_memory_while_sound_flows(device, api, counted,
     holds(*calls_while_sound_flows(device, api, tmp_path), record_property)
 
 
+@pytest.mark.on_time
 def test_resampler_asks_for_no_memory_and_loses_nothing(device, api, counted, tmp_path, record_property):
     fragment = "/etc/totton-audio/upsampler.d/60-resampler.toml"
     before = api.status()["counters"]

@@ -15,7 +15,7 @@ import pytest
 import signals
 from eventually import eventually
 
-pytestmark = pytest.mark.lg_feature("loopback")
+pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.on_time]
 
 FOLDER = "/var/tmp/stream"
 FRAGMENT = "/etc/totton-audio/upsampler.d/60-test.toml"

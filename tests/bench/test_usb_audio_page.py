@@ -10,6 +10,8 @@ import pytest
 from eventually import eventually
 from page import PAGE, part, shown_state
 
+pytestmark = pytest.mark.on_time
+
 FRAGMENT = "/etc/totton-audio/upsampler.d/60-usb.toml"
 # Noise that peaks at -18 dBFS, without end.
 NOISE = "perl -e '$n = pack(q(l<*), map { int(rand(2**29)) - 2**28 } 1 .. 96000); print $n while 1'"

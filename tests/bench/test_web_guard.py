@@ -69,6 +69,7 @@ def test_name_that_was_rebound_to_the_device_gets_nothing(browser, api, rebound,
     assert api.status()["sound"]["mute"] is False
 
 
+@pytest.mark.on_time
 def test_fifty_pages_with_events_break_no_sound(browser, api, device, pc, playing, artefacts):
     browser.get(PAGE)
     eventually("the page is live", lambda: shown_state(browser) == "streaming", deadline=60)

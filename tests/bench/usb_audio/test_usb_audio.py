@@ -6,6 +6,8 @@ import signals
 from eventually import eventually
 from programme import LEAD, TAIL, difference, difference_of_ended, noise, programme, silence
 
+pytestmark = pytest.mark.on_time
+
 RATES = (44100, 48000, 88200, 96000, 176400, 192000)
 
 

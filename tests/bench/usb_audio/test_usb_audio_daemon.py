@@ -10,7 +10,7 @@ from eventually import eventually
 from programme import exact, silence
 from test_audio import BOUND_LSB, largest_difference
 
-pytestmark = pytest.mark.lg_feature("loopback")
+pytestmark = [pytest.mark.lg_feature("loopback"), pytest.mark.on_time]
 
 # From the player's start until the daemon streams and a recorder listens to the DAC.
 LEAD = 5.0

@@ -9,6 +9,8 @@ import pytest
 from eventually import eventually
 from programme import LEAD, TAIL, difference, noise, silence
 
+pytestmark = pytest.mark.on_time
+
 PITCH = "Capture Pitch 1000000"
 FRAME_BYTES = 8
 # bInterval 3 of the OUT endpoint at high speed: four microframes.

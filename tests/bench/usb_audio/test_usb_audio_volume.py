@@ -6,6 +6,8 @@ import pytest
 from eventually import eventually
 from programme import silence
 
+pytestmark = pytest.mark.on_time
+
 
 def test_volume_and_mute_of_the_computer_reach_the_daemon(host, upsampling, tmp_path):
     controls = host.machine.run(f"amixer -c {host.card()} scontrols")

@@ -11,11 +11,10 @@ import on_time
 import pytest
 from eventually import eventually
 from leftovers import Leftovers
-from machine import Machine
+from machine import API, Machine
 from page import browser, chromium  # noqa: F401 (fixtures)
 
 # `[::1]` and 127.0.0.1 are the machine's own; the API is asked as the PC would.
-API = "http://totton-audio.local/api/v1"
 UNITS = ("totton-audio-gadget", "gpu-upsampler", "totton-audio-web")
 
 

@@ -12,6 +12,10 @@ from monitor import Monitor
 from shell import Shell
 
 
+# The device's HTTP API, as the PC reaches it through the USB network.
+API = "http://totton-audio.local/api/v1"
+
+
 class CommandFailed(AssertionError):
     """A command that had to succeed did not."""
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from conftest import API
 from eventually import eventually
+from machine import API
 from page import PAGE, ask, part, press, shown_state, view
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select

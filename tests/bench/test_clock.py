@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
-from conftest import API
 from eventually import eventually
+from machine import API
 from page import PAGE, ask, browser, forget, shown_state  # noqa: F401 (a fixture)
 from sandbox import Sandbox
 

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from conftest import API
 from eventually import eventually
+from machine import API
 from sandbox import UNITS, WORK, Sandbox
 
 DAEMON, PAGE = "gpu-upsampler", "totton-audio-web"

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from conftest import API
 from eventually import eventually
+from machine import API
 from page import PAGE, browser, click, forget, parts, part, shown_state  # noqa: F401 (a fixture)
 from stick import connected
 

@@ -3,8 +3,8 @@
 import csv
 import time
 
-from conftest import API
 from eventually import eventually
+from machine import API
 
 DAEMON, WEB = "gpu-upsampler", "totton-audio-web"
 

@@ -14,7 +14,6 @@ from leftovers import Leftovers
 from machine import API, Machine
 from page import browser, chromium  # noqa: F401 (fixtures)
 
-# `[::1]` and 127.0.0.1 are the machine's own; the API is asked as the PC would.
 UNITS = ("totton-audio-gadget", "gpu-upsampler", "totton-audio-web")
 
 

@@ -12,7 +12,7 @@ from monitor import Monitor
 from shell import Shell
 
 
-# The device's HTTP API, as the PC reaches it through the USB network.
+# The device's HTTP API, asked as the PC does: `[::1]` and 127.0.0.1 are the machine's own.
 API = "http://totton-audio.local/api/v1"
 
 

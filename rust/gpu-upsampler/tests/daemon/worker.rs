@@ -46,16 +46,24 @@ fn store(equaliser: Equaliser, folder: &TempDir) {
 /// What nothing may take that somebody waits for, however busy the machine of the test is.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Takes a second or so to fold, on a fast machine.
-const LONG: usize = 2_000_000;
+/// A number that is another one by hand: in the environment.
+fn by_hand(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).map_or(otherwise, |number| number.parse().unwrap())
+}
 
+/// By hand with `TOTTON_TAPS=16000000`, the longest filter that is offered.
 fn long(folder: &TempDir) {
-    filter_of(LONG, folder);
+    filter_of(by_hand("TOTTON_TAPS", 2_000_000), folder);
+}
+
+/// By hand with `TOTTON_BANDS=1500`, as many as are accepted.
+fn bands() -> usize {
+    by_hand("TOTTON_BANDS", 200)
 }
 
 fn long_with_a_stored_equaliser(folder: &TempDir) {
     long(folder);
-    store(equaliser("stored", 200), folder);
+    store(equaliser("stored", bands()), folder);
 }
 
 fn client(daemon: &Running, patience: Duration) -> Client {
@@ -381,9 +389,9 @@ fn in_a_storm_of_commands_everything_is_answered_in_time() {
         }
         (longest, count)
     };
-    let text = equaliser("text", 200).text;
+    let text = equaliser("text", bands()).text;
     let slow = |n: usize| match n % 8 {
-        0 => set(Some(equaliser(&format!("eq{n}"), 200))),
+        0 => set(Some(equaliser(&format!("eq{n}"), bands()))),
         1 => Command::Reload,
         2 => Command::Filters,
         3 => Command::Dacs,

@@ -11,6 +11,7 @@ mod interfaces;
 mod restore;
 mod storage;
 mod updater;
+mod versions;
 
 use std::time::Duration;
 

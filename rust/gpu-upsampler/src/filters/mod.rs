@@ -300,6 +300,18 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_of_every_version_so_far_is_read() {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
+        let loaded =
+            LoadedFilter::load(&samples.join("0.1.0/filters/short-44100-x2.filter")).unwrap();
+        let header = loaded.filter.header();
+        assert_eq!((header.input_rate_hz, header.ratio), (44_100, 2));
+        assert_eq!(loaded.filter.taps().len(), 64);
+        // As the design of that version had it: 0 dB at 0 Hz.
+        assert!((header.dc_gain - 1.0).abs() < 0.01, "{}", header.dc_gain);
+    }
+
+    #[test]
     fn a_larger_ratio_serves_where_the_ratio_has_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path();

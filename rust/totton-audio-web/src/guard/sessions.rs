@@ -35,7 +35,8 @@ pub const FILE: &str = "password.json";
 /// after an update that was taken back.
 const BROWSERS_FILE: &str = "browsers.json";
 
-/// What is kept on the disk.
+/// What is kept on the disk. Its form stays as it is: a version that does not know a field cannot
+/// tell whether the page may be opened without it, and leaves it closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
@@ -104,7 +105,8 @@ impl Sessions {
                 Problem::failed(format!("{}: {reason}", store.path(FILE).display()))
             })
         };
-        let kept = store.read::<Kept>(FILE).and_then(|kept| readable(kept.unwrap_or_default()));
+        let kept =
+            store.read_exactly::<Kept>(FILE).and_then(|kept| readable(kept.unwrap_or_default()));
         let mut kept = kept.map_err(|problem| {
             Problem::failed(format!(
                 "{}. The page stays closed, since it cannot tell its password. To remove the \

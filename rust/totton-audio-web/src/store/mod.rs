@@ -9,10 +9,12 @@
 //! - [`id`]: names of documents
 //! - [`quota`]: limits of number and bytes, and the room that stays free
 //! - [`shelf`]: the documents of one kind
+//! - [`stored`]: documents of other versions
 
 pub mod id;
 pub mod quota;
 pub mod shelf;
+mod stored;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -94,11 +96,34 @@ impl Store {
         files_in(&incoming).for_each(|path| remove_leftover(&path));
     }
 
-    /// Reads one document; `None` when it was never written.
+    /// Reads one document; `None` when it was never written. What a newer version has written besides
+    /// is passed over.
     ///
     /// # Errors
     /// 500 naming the file when it cannot be read or understood.
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Problem> {
+        let path = self.path(name);
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let (document, passed_over) =
+            stored::read(&text).map_err(|reason| failed("understand", &path, &reason))?;
+        for field in passed_over {
+            log::debug!("{}: passed over: {field}", path.display());
+        }
+        Ok(Some(document))
+    }
+
+    /// The same for a document in which nothing may be passed over.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), and when it says something that is not known.
+    pub fn read_exactly<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let understood = serde_json::from_slice(&text);
+        understood.map(Some).map_err(|error| failed("understand", &self.path(name), &error))
+    }
+
+    /// What is in a document's file.
+    fn text(&self, name: &str) -> Result<Option<Vec<u8>>, Problem> {
         let path = self.path(name);
         let read = || {
             let mut text = Vec::new();
@@ -114,7 +139,7 @@ impl Store {
             let reason = format!("it is larger than {LARGEST_DOCUMENT} bytes");
             return Err(failed("understand", &path, &reason));
         }
-        serde_json::from_slice(&text).map(Some).map_err(|error| failed("understand", &path, &error))
+        Ok(Some(text))
     }
 
     /// Writes one document of the device's own, of which there is one: the two sides of the

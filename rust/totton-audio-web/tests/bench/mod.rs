@@ -21,7 +21,11 @@ pub struct Bench {
 impl Bench {
     /// Starts the program; the daemon is away. `more` is added to its settings.
     pub fn without_daemon(more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap(), more)
+    }
+
+    /// The same in a folder that has a data folder already.
+    pub fn in_folder(folder: tempfile::TempDir, more: &str) -> Self {
         let config = write_settings(folder.path(), more);
         let mut process = Command::new(env!("CARGO_BIN_EXE_totton-audio-web"))
             .arg("--config")

@@ -189,6 +189,31 @@ mod tests {
         assert_eq!(stored(&json!({"version": 1})).settings, Settings::default());
     }
 
+    /// What other versions have kept: see `rust/samples/README.md`.
+    fn sample(version: &str) -> Value {
+        let file =
+            format!("{}/../samples/{version}/upsampler/settings.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_0_1_0_has_kept_is_read_whole_and_written_the_same() {
+        let value = sample("0.1.0");
+        let found = stored(&value);
+        assert!(found.left_out.is_empty() && found.kept, "{:?}", found.left_out);
+        assert_eq!((found.settings.sound.gain_db, found.settings.sound.mute), (-32.5, false));
+        assert_eq!(found.settings.equaliser.as_ref().unwrap().name.as_str(), "Harman 夜");
+        assert_eq!(found.foreign.with(&found.settings).unwrap(), value);
+    }
+
+    #[test]
+    fn what_a_newer_version_has_kept_is_read_and_goes_back_to_it_whole() {
+        let (newer, known) = (sample("newer"), stored(&sample("0.1.0")).settings);
+        let found = stored(&newer);
+        assert_eq!((&found.settings, &found.left_out), (&known, &vec![]));
+        assert_eq!(found.foreign.with(&found.settings).unwrap(), newer);
+    }
+
     #[test]
     fn one_choice_that_is_refused_costs_no_other_and_nothing_gets_louder() {
         let whole = json!({

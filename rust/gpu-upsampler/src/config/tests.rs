@@ -16,7 +16,7 @@ fn the_file_of_the_device_says_what_is_built_in() {
     assert_eq!(Config::from_text(&text, &file).unwrap(), Config::default());
     // Equal because it says so, not because it says nothing: every key of the raw types is there.
     let keys = text.lines().filter(|line| line.contains(" = ") && !line.starts_with('#')).count();
-    assert_eq!(keys, 26);
+    assert_eq!(keys, 27);
 }
 
 #[test]

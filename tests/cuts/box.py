@@ -1,6 +1,7 @@
 """The disk of a box with two slots, after a power cut: is it as it should be?"""
 
 import hashlib
+import mmap
 import subprocess
 
 from .fat import Fat
@@ -70,15 +71,15 @@ def _broken(started, files, roots):
     return None
 
 
-def mended(check, content, path):
-    """The FAT file system `content` after `check` (fsck.fat) mended it, as the box does before it mounts it; and its faults then."""
-    fat = Fat(content)
+def mended(check, fat, size, path):
+    """The FAT file system of `size` bytes after `check` (fsck.fat) mended it, as the box does before it mounts it; and its faults then."""
     with open(path, "wb") as file:
-        file.truncate(len(content))
-        file.write(content[:fat.used_to()])
+        file.write(fat.content[fat.start:fat.used_to()])
+        file.truncate(size)
     said = subprocess.run([check, "-a", path], capture_output=True, text=True, check=False)
-    after = path.read_bytes()
-    faults, lost = Fat(after).faults()
+    with open(path, "rb") as file:
+        after = Fat(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    faults, lost = after.faults()
     if said.returncode not in (0, 1):
         faults.append(f"fsck.fat -a: exit status {said.returncode}: {said.stdout}{said.stderr}")
     if lost:

@@ -18,8 +18,11 @@ class Exploration:
         self.fat = Fat(self.disk.content, self.layout["esp"][0])
         self.slots = box.Slots(self.layout, record.contents)
         self.program = record.program(name)
+        self.check = guest.parts() / "fsck.fat"
         self.judged = {}
         self.writes = self.states = self.checked = 0
+        # Called with each state whose ESP changed, if anybody wants them: what it holds, and whether fsck.fat left something.
+        self.seen = None
         # (phase, what is wrong): in how many states.
         self.faults = collections.Counter()
 
@@ -34,8 +37,8 @@ class Exploration:
             roots = {slot: self.slots.root(self.disk.content, slot) for slot in slots.SLOTS}
             written = [slot for slot, touched in zip(slots.SLOTS, on_roots) if touched]
             files = None
-            # Of each epoch a state or two.
-            share = 1 / (2 + len(epoch.writes))
+            # All where few were written, else some.
+            share = 1 if len(epoch.writes) < 4 else 4 / len(epoch.writes)
             for since in self.disk.states(epoch, draws, number):
                 self.states += 1
                 roots |= {slot: self.slots.root(self.disk.content, slot) for slot in written}
@@ -44,6 +47,8 @@ class Exploration:
                 self.judge(files, roots, range(since, epoch.last_phase + 1))
                 if on_esp and self.mends and chance.random() < share:
                     self.mend(roots, range(since, epoch.last_phase + 1))
+                if on_esp and self.seen:
+                    self.seen(files, roots)
         self.nothing_lost()
         return self
 
@@ -64,12 +69,11 @@ class Exploration:
 
     def mend(self, roots, phases):
         self.checked += 1
-        start, size = self.layout["esp"]
         path = self.record.folder / "mended"
-        content, faults = box.mended(guest.parts() / "fsck.fat", self.disk.content[start:start + size], path)
+        fat, faults = box.mended(self.check, self.fat, self.layout["esp"][1], path)
         for fault in faults:
             self.faults[self.phases[phases[-1]][0], f"fsck.fat leaves: {fault}"] += 1
-        self.judge(self.slots.files(Fat(content)), roots, phases, "after fsck.fat: ")
+        self.judge(self.slots.files(fat), roots, phases, "after fsck.fat: ")
 
     def nothing_lost(self):
         faults, lost = self.fat.faults()

@@ -1,5 +1,6 @@
 """Reads FAT16 and FAT32, as much as a boot loader does of it, from a buffer that may be damaged."""
 
+import array
 import struct
 
 FOLDER, VOLUME, LONG = 0x10, 0x08, 0x0F
@@ -101,8 +102,15 @@ class Fat:
 
     def used_to(self):
         """Where what is in use ends."""
-        last = max((cluster for cluster in range(2, self.clusters + 2) if self.next(cluster)), default=1)
-        return self.data + (last - 1) * self.cluster
+        width = 4 if self.is_32 else 2
+        table = self.content[self.table:self.table + width * (self.clusters + 2)]
+        return self.data + (-(-len(table.rstrip(b"\0")) // width) - 2) * self.cluster
+
+    def used(self):
+        """How many clusters are not free."""
+        table = array.array("I" if self.is_32 else "H")
+        table.frombytes(self.content[self.table:self.table + table.itemsize * (self.clusters + 2)])
+        return self.clusters - table[2:].count(0)
 
     def faults(self):
         """What a check of the file system would have to mend, and the bytes of lost clusters."""
@@ -126,6 +134,9 @@ class Fat:
                     faults.append(f"{path}/{name}: a folder without clusters")
                 elif is_folder:
                     claim(cluster, f"{path}/{name}", None)
+                    if [first for first, *_ in self.list(cluster)][:2] != [".", ".."]:
+                        # Linux does not open it.
+                        faults.append(f"{path}/{name}: a folder without . and ..")
                     walk(cluster, f"{path}/{name}")
                 elif cluster or size:
                     claim(cluster, f"{path}/{name}", size)
@@ -133,5 +144,4 @@ class Fat:
         if self.is_32:
             claim(self.root, "/", None)
         walk(None, "")
-        used = sum(1 for cluster in range(2, self.clusters + 2) if self.next(cluster))
-        return faults, (used - len(taken)) * self.cluster
+        return faults, (self.used() - len(taken)) * self.cluster

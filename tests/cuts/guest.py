@@ -109,10 +109,10 @@ def tree(folder, files, script, binaries=()):
         (folder / path).mkdir(exist_ok=True)
 
 
-def run(folder, disks):
+def run(folder, disks, others=(), deadline_s=DEADLINE_S):
     """Starts the guest in `folder`, which has tree/, and waits for its end; what it said.
 
-    The writes to `disks`, files there, are logged to NAME.log.
+    The writes to `disks`, files there, are logged to NAME.log; those to `others` are not.
     """
     made = parts()
     subprocess.run(
@@ -131,8 +131,10 @@ def run(folder, disks):
             "-blockdev", f"driver=blklogwrites,node-name={name},file={name}-data,log={name}-log,log-sector-size={SECTOR},discard=unmap",
             "-device", f"virtio-blk-pci,drive={name},write-cache=on",
         ]
+    for name in others:
+        command += ["-blockdev", f"driver=file,node-name={name},filename={name}", "-device", f"virtio-blk-pci,drive={name}"]
     done = subprocess.run(
         [str(word) for word in command], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        errors="replace", timeout=DEADLINE_S, check=False,
+        errors="replace", timeout=deadline_s, check=False,
     )
     return done.stdout + done.stderr

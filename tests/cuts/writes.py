@@ -32,6 +32,12 @@ class Epoch:
     first_phase: int = 0
     last_phase: int = 0
 
+    def until(self, phase):
+        """What of it was written before this phase; all of it where it is of that phase."""
+        if self.first_phase == phase:
+            return self
+        return Epoch([write for write in self.writes if write[2] < phase], self.first_phase, phase)
+
 
 def events(path):
     """(sector, data) of each write, (sector, None) of each discard; None for a flush."""

@@ -191,6 +191,8 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// The folder's cluster is on the disk before its name is. Of a name without one fsck.fat leaves a
+/// folder that Linux cannot open, remove or replace, until it runs a second time.
 fn create_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -198,6 +200,7 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     let above = parent(folder)?;
     create_folder(above)?;
     fs::create_dir(folder)?;
+    sync(folder)?;
     sync(above)
 }
 

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
 # What the first process of a tiny guest begins with; it has $disk, $program and $options (of the ESP's mount).
+# shellcheck disable=SC2034,SC2154 # the scripts that begin with this have them
 /bin/busybox mkdir -p /proc /sys /dev /new
 /bin/busybox --install -s /bin
 mount -t devtmpfs dev /dev

@@ -52,7 +52,10 @@ def program(name, into):
             ["cargo", "build", "--quiet", "--locked", "--workspace", "--bin", name],
             f"cargo-{name}", f"building {name}", cwd=ROOT / "rust",
         )
-        return pathlib.Path(shutil.copy(pathlib.Path(os.environ["CARGO_TARGET_DIR"]) / "debug" / name, into))
+        copy = pathlib.Path(shutil.copy(pathlib.Path(os.environ["CARGO_TARGET_DIR"]) / "debug" / name, into))
+    # The guest has little memory.
+    subprocess.run(["strip", copy], check=True)
+    return copy
 
 
 def libraries(binary):

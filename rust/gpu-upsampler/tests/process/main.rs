@@ -56,7 +56,7 @@ impl Machine {
         fs::write(machine.place("asound.conf"), cards).unwrap();
         let config = format!(
             "startup_grace_seconds = 0.5\n\
-             [capture]\ndevice = \"input\"\nrate = 44100\n\
+             [capture]\ndevice = \"input\"\nrate = 44100\ndrift = \"none\"\n\
              [playback]\ndevice = \"dac\"\n\
              [engine]\nratio = {RATIO}\nblock_frames = 256\n\
              [filter]\npath = {:?}\n\

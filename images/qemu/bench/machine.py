@@ -37,6 +37,11 @@ def device_cpu():
     return [*BOARD, "-accel", "tcg,thread=single", "-icount", f"shift=1,sleep={CLOCKS[clock]}"]
 
 
+# An emulated machine with more than one processor may end its QEMU 10 while its firmware lays out the
+# buses (iotlb_to_section, https://gitlab.com/qemu-project/qemu/-/issues/1921): it is started again so often.
+ABORTS = 2
+
+
 class BenchFailed(Exception):
     """The bench did not come up; its text says what to look at."""
 
@@ -70,6 +75,7 @@ class Machine:
         self.key = Path(key)
         self.cable = cable
         self.console = self.folder / "console.log"
+        self._process = None
 
     # ---- process
 
@@ -145,13 +151,13 @@ class Machine:
         if self.is_on():
             return
         with open(self.folder / "qemu.log", "a", encoding="utf-8") as log:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 [str(word) for word in self._command()], cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True, preexec_fn=self._go_first,
             )
 
         def started():
-            if process.poll() is not None:
+            if self._process.poll() is not None:
                 raise BenchFailed(f"{self.name}: QEMU ended at once: {(self.folder / 'qemu.log').read_text().strip()}")
             return self.is_on() and (self.folder / "monitor").exists()
 
@@ -216,8 +222,17 @@ class Machine:
             raise BenchFailed(f"{self.name}: `{command}` failed ({done.returncode}): {done.stderr.strip()}")
         return done
 
+    def _aborted(self):
+        return self._process is not None and self._process.poll() in (-signal.SIGABRT, -signal.SIGSEGV)
+
     def wait_for_ssh(self, deadline_s=240):
+        aborts = []
+
         def answers():
+            if self._aborted() and len(aborts) < ABORTS:
+                aborts.append((self.folder / "qemu.log").read_text().strip().splitlines()[-1:])
+                cache.say(f"{self.name}: QEMU broke off while it started, and is started again: {' '.join(aborts[-1])}")
+                self.on()
             if not self.is_on():
                 raise BenchFailed(f"{self.name}: QEMU ended; the console's end:\n{self.console_tail()}")
             try:

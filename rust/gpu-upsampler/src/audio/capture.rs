@@ -90,6 +90,10 @@ pub(super) fn run(
         let due_in = || pause.due_in(heard.elapsed(), flow.level.dac_lasts());
         let wait = if flow.is_idle() { WAIT } else { due_in().clamp(SHORTEST_WAIT, WAIT) };
         let count = match device.read(&mut bytes, wait) {
+            Ok(_) if flow.foreign_rate.load(Relaxed) != 0 => {
+                leave_out(flow, &ring);
+                continue;
+            }
             Ok(0) => {
                 // Said only after the device has been asked and had nothing: a machine that stood
                 // still for a while finds frames waiting when it comes back.
@@ -107,12 +111,8 @@ pub(super) fn run(
                 flow.capture_xruns.fetch_add(1, Relaxed);
                 continue;
             }
-            // What the host sends now is not for this stream. The supervisor sees it too.
             Err(Error::RateChanged { .. }) => {
-                flow.input_idle.store(true, Relaxed);
-                flow.rate_changed.store(true, Relaxed);
-                ring.wake_reader();
-                thread::sleep(RATE_WAIT);
+                leave_out(flow, &ring);
                 continue;
             }
             Err(error) => return Err(error),
@@ -143,6 +143,14 @@ pub(super) fn run(
         flow.input_frames.fetch_add(written as u64, Relaxed);
     }
     Ok(())
+}
+
+/// What the host sends now, at another rate, is not for this stream. The supervisor sees it too.
+fn leave_out(flow: &Flow, ring: &FrameWriter) {
+    flow.input_idle.store(true, Relaxed);
+    flow.rate_changed.store(true, Relaxed);
+    ring.wake_reader();
+    thread::sleep(RATE_WAIT);
 }
 
 /// Samples among the first `frames` frames whose magnitude is at least `level`.

@@ -129,6 +129,12 @@ pub trait AudioDevices: Send {
     /// When the input is absent or does not tell its rate.
     fn input_rate(&mut self, config: &Capture) -> Result<Option<u32>, Error>;
 
+    /// The rate in Hz that the host streams at into the open input, where nothing but a look tells
+    /// that it has changed; `None` where the input's own thread hears of it.
+    fn rate_to_look_at(&mut self, _config: &Capture) -> Option<u32> {
+        None
+    }
+
     /// The volume control that the computer has on the input; `None` where there is none.
     fn host_volume(&mut self, _config: &Capture) -> Option<HostVolume> {
         None

@@ -44,6 +44,8 @@ pub(super) struct Running {
     pub(super) follower: Follower,
     /// When the status is to be written anew.
     pub(super) next_report: Instant,
+    /// When the host's rate is to be looked at.
+    pub(super) next_look: Instant,
     reserve: Reserve,
     /// What resampler, engine and filter delay the sound by, in seconds.
     resampler_seconds: f64,
@@ -70,6 +72,7 @@ impl Running {
         Self {
             follower: Follower::new(steering, reserve, learned, now),
             next_report: now,
+            next_look: now,
             reserve,
             resampler_seconds: stream.resampler_delay().as_secs_f64(),
             engine_seconds: engine_frames as f64 / rate,

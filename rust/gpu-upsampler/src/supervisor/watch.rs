@@ -16,6 +16,9 @@ use crate::config::CaptureRate;
 /// How often the status is written anew.
 const REPORT: Duration = Duration::from_millis(100);
 
+/// How often the host's rate is looked at where its card does not tell of every change.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Supervisor {
     /// Looks after the open stream.
     pub(super) fn watch_stream(&mut self) {
@@ -54,15 +57,23 @@ impl Supervisor {
     /// another, `ours`.
     fn other_rate(&mut self, now: Instant, ours: u32) -> Option<u32> {
         let Plan { config, devices, .. } = &mut self.plan;
+        let Phase::Streaming(running) = &mut self.phase else { return None };
         if config.capture.rate != CaptureRate::Auto {
             return None;
         }
-        let seen = if self.board.flow().rate_changed.load(Relaxed) {
+        let flow = self.board.flow();
+        let changed = flow.rate_changed.load(Relaxed) || flow.foreign_rate.load(Relaxed) != 0;
+        let seen = if changed {
             // A card that is gone shows at the next read.
             devices.input_rate(&config.capture).ok().flatten()
+        } else if now >= running.next_look {
+            running.next_look = now + LOOK;
+            devices.rate_to_look_at(&config.capture).or(Some(ours))
         } else {
             Some(ours)
         };
+        let foreign = seen.filter(|rate| *rate != running.stream.input().rate);
+        flow.foreign_rate.store(foreign.unwrap_or(0), Relaxed);
         self.host.settled(now, seen).filter(|rate| *rate != ours)
     }
 

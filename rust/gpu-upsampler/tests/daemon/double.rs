@@ -27,6 +27,8 @@ pub struct World {
     pub dac_buffer: Duration,
     /// The rate that the host has chosen; `None`: it sends nothing.
     pub host_rate: Option<u32>,
+    /// Nothing but a look tells that it has changed, as with a gadget in the middle of a stream.
+    pub rate_is_looked_at: bool,
     /// What the host sends, as bytes of the capture format; silence afterwards or nothing.
     pub sent: Vec<u8>,
     pub silence_afterwards: bool,
@@ -77,6 +79,7 @@ impl Machine {
             dac_bits: None,
             dac_buffer: Duration::from_millis(200),
             host_rate: Some(44_100),
+            rate_is_looked_at: false,
             sent: vec![],
             silence_afterwards: true,
             played: vec![],
@@ -149,6 +152,11 @@ impl AudioDevices for Machine {
         } else {
             Err(Error::DeviceAbsent { device: INPUT.to_owned(), hint: "unplugged".to_owned() })
         }
+    }
+
+    fn rate_to_look_at(&mut self, _: &Capture) -> Option<u32> {
+        let world = self.world();
+        world.host_rate.filter(|_| world.rate_is_looked_at)
     }
 
     fn host_volume(&mut self, _: &Capture) -> Option<HostVolume> {
@@ -263,7 +271,8 @@ impl CaptureDevice for Input {
         if !world.input_present {
             return Err(Error::DeviceGone { device: INPUT.to_owned() });
         }
-        if world.host_rate.is_some_and(|rate| rate != self.layout.rate) {
+        if world.host_rate.is_some_and(|rate| rate != self.layout.rate) && !world.rate_is_looked_at
+        {
             return Err(Error::RateChanged { device: INPUT.to_owned() });
         }
         if world.capture_xruns > 0 {

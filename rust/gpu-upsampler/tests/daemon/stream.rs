@@ -212,8 +212,32 @@ fn a_change_of_rate_fades_out_and_in_and_is_soon_over() {
 }
 
 #[test]
+fn a_rate_that_nothing_tells_of_is_looked_at_beside_the_sound() {
+    let machine = Machine::new();
+    machine.world().rate_is_looked_at = true;
+    let daemon = Running::start(machine, Setup::default());
+    daemon.until_state(State::Streaming);
+    daemon.machine.world().host_rate = Some(96_000);
+    let status = daemon.until_status("the new rate", |status| {
+        status.input.as_ref().is_some_and(|input| input.rate == 96_000)
+            && status.state == State::Streaming
+    });
+    assert_eq!(status.counters.rate_switches, 1);
+    let before = status.counters.input_frames;
+    daemon.until_status("it goes on", |s| s.counters.input_frames > before + 10_000);
+}
+
+#[test]
 fn a_host_that_probes_rates_does_not_close_the_stream() {
-    let daemon = Running::start(Machine::new(), Setup::default());
+    for rate_is_looked_at in [false, true] {
+        probe_rates(rate_is_looked_at);
+    }
+}
+
+fn probe_rates(rate_is_looked_at: bool) {
+    let machine = Machine::new();
+    machine.world().rate_is_looked_at = rate_is_looked_at;
+    let daemon = Running::start(machine, Setup::default());
     daemon.until_state(State::Streaming);
     for rate in [48_000, 96_000, 192_000, 48_000, 44_100] {
         daemon.machine.world().host_rate = Some(rate);

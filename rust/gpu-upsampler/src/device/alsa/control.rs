@@ -11,12 +11,10 @@
 //! - `PCM Rate Shift 100000` of a loopback card is the length of its frames in
 //!   hundred-thousandths: more is slower.
 
-use std::ffi::CString;
-use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
-
 use alsa::PollDescriptors;
 use alsa::ctl::{Ctl, ElemId, ElemIface, ElemType, ElemValue};
+use std::ffi::CString;
+use std::os::fd::BorrowedFd;
 
 use alsa::poll::{poll, pollfd};
 use totton_protocol::{CardDevice, DriftMethod};
@@ -146,22 +144,23 @@ impl HostRate {
         self.is_gadget() && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
     }
 
+    /// Whether events tell when the host starts and stops a stream, but not when it sets another
+    /// rate in the middle of one.
+    pub(super) fn tells_of_streams_only(&self) -> bool {
+        self.is_gadget()
+    }
+
     fn is_gadget(&self) -> bool {
         matches!(self.source, Source::Gadget { .. })
     }
 }
 
-/// How often a gadget's rate is looked at without an event: the kernel tells when the host starts
-/// and stops a stream, not when it sets another rate in the middle of one.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// The rate of the host of an open PCM, looked at when its control tells of a change: each look
-/// costs a call of the kernel, in which it allocates.
+/// The rate of the host of an open PCM, looked at when its control tells of a change and at no
+/// other time: each look costs a call of the kernel, in which it allocates.
 pub(super) struct HostWatch {
     rate: HostRate,
     /// Tells of the control's events; `None`: it has none, or none are needed.
     events: Option<pollfd>,
-    next_look: Instant,
     /// What the last look found.
     other: bool,
 }
@@ -178,8 +177,7 @@ impl HostWatch {
             <[pollfd; 1]>::try_from(rate.control.get().ok()?).ok()
         };
         let events = if rate.is_gadget() { listen() } else { None };
-        let (events, next_look) = (events.map(|[one]| one), Instant::now());
-        Ok(Self { rate, events, next_look, other: false })
+        Ok(Self { rate, events: events.map(|[one]| one), other: false })
     }
 
     /// What becomes readable when the control tells of a change.
@@ -190,16 +188,11 @@ impl HostWatch {
     /// Whether the host streams at another rate than `ours`, into the open PCM. While it does, each
     /// call looks.
     pub(super) fn is_other_than(&mut self, ours: u32) -> bool {
-        let due = self.rate.is_gadget() && Instant::now() >= self.next_look;
-        if self.has_changed() || self.other || due {
-            return self.look(ours);
-        }
-        false
+        if self.has_changed() || self.other { self.look(ours) } else { false }
     }
 
     /// The same, looked at now.
     pub(super) fn look(&mut self, ours: u32) -> bool {
-        self.next_look = Instant::now() + LOOK;
         self.other = self.rate.is_other_than(ours);
         self.other
     }

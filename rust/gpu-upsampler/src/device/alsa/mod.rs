@@ -71,6 +71,14 @@ impl AudioDevices for AlsaDevices {
         Ok(rate)
     }
 
+    fn rate_to_look_at(&mut self, config: &config::Capture) -> Option<u32> {
+        if self.host_rate.as_ref().is_some_and(HostRate::tells_of_streams_only) {
+            // A card that is gone shows at the next read.
+            return self.input_rate(config).ok().flatten();
+        }
+        None
+    }
+
     fn host_volume(&mut self, _: &config::Capture) -> Option<HostVolume> {
         let _listening = Listening::begin();
         let volume = self.volume.as_ref().and_then(VolumeControl::read);

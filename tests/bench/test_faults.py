@@ -96,6 +96,29 @@ def test_a_daemon_that_stands_still_for_a_second_counts_the_gaps_and_plays_on(de
     assert "playback-xrun" in told and "capture-xrun" in told, told[-500:]
 
 
+def test_cards_that_slept_are_woken_and_play_on(device, api, playing):
+    if device.attempt("[ -e /sys/power/pm_test ]")[0] != 0:
+        pytest.skip("the device's kernel cannot try a sleep: it has no CONFIG_PM_DEBUG")
+    pid = device.show(DAEMON, "MainPID")["MainPID"]
+    states = "head -qn 1 /proc/asound/Input/pcm1c/sub0/status /proc/asound/DAC/pcm0p/sub0/status"
+    assert device.run(states).split() == ["state:", "RUNNING"] * 2
+    # The devices sleep for a second and are woken; the daemon stands still until it has been seen.
+    told = device.run(
+        f"kill -STOP {pid}; echo 1 > /sys/module/suspend/parameters/pm_test_delay; echo devices > /sys/power/pm_test; "
+        f"echo freeze > /sys/power/state; echo none > /sys/power/pm_test; {states}; kill -CONT {pid}",
+        timeout=120,
+    )
+    assert told.split() == ["state:", "SUSPENDED"] * 2, told
+    for kind in ("capture_xruns", "playback_xruns"):
+        eventually(f"{kind} are counted", lambda: api.streaming()["counters"][kind] == playing["counters"][kind] + 1)
+    before = api.streaming()["counters"]["input_frames"]
+    eventually("sound flows", lambda: api.streaming()["counters"]["input_frames"] > before)
+    assert device.run(states).split() == ["state:", "RUNNING"] * 2
+    after = api.streaming()
+    assert after["counters"]["stream_starts"] == playing["counters"]["stream_starts"]
+    assert device.show(DAEMON, "MainPID")["MainPID"] == pid
+
+
 def test_sound_is_back_soon_after_the_daemon_is_restarted(device, api, playing, record_property):
     begun = device.uptime()
     device.run(f"systemctl restart {DAEMON} totton-audio-web", timeout=120)

@@ -25,6 +25,7 @@ SRC_URI = "\
     file://rust/totton-fuzz \
     file://rust/totton-headphones \
     file://rust/totton-protocol \
+    file://rust/totton-releases \
     file://rust/totton-render \
 "
 require totton-audio-crates.inc

@@ -21,6 +21,7 @@
 //! - [`clock`]: orders to set the clock
 //! - [`headphones`]: OPRA's database
 //! - [`machine`]: what journald, systemd and SWUpdate tell the page
+//! - [`releases`]: the signed list of an update feed, the head of a bundle
 //! - [`configuration`]: the configuration files of the three services
 //!
 //! What they share: [`memory`], the memory in use; [`file`], a file that is only in memory.
@@ -40,6 +41,7 @@ pub mod http;
 pub mod machine;
 pub mod memory;
 pub mod messages;
+pub mod releases;
 pub mod settings;
 pub mod sound;
 
@@ -82,6 +84,8 @@ pub const TARGETS: &[Target] = &[
     target("message_reply", 8192, messages::reply),
     target("systemctl", 4096, machine::systemctl),
     target("swupdate", 3120, machine::swupdate),
+    target("release_list", 8192, releases::list),
+    target("bundle_head", 4096, releases::head),
 ];
 
 /// The target of that name.

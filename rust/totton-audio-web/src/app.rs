@@ -12,19 +12,22 @@ use crate::api::check::Checks;
 use crate::api::headphones::Headphones;
 use crate::api::logs::Readers;
 use crate::api::spectrum::Spectra;
-use crate::api::update::Update;
 use crate::body::BodyLimit;
 use crate::daemon::Daemon;
+use crate::device::installer::Installer;
 use crate::error::Error;
 use crate::events::Source;
 use crate::guard::log_pace::LogPace;
 use crate::guard::pace::Pace;
 use crate::guard::password::Password;
+use crate::guard::policy::Policy;
 use crate::guard::{AllowedHosts, Gate, guard};
 use crate::openapi::Description;
 use crate::page::{self, Page};
 use crate::plot::Plots;
 use crate::problem::Problem;
+use crate::quiet::QuietRestart;
+use crate::releases::Releases;
 use crate::settings::Settings;
 use crate::sides::Turn;
 use crate::store::Store;
@@ -43,7 +46,9 @@ pub struct Shared {
     headphones: web::Data<Headphones>,
     plots: web::Data<Plots>,
     turn: web::Data<Turn>,
-    update: web::Data<Update>,
+    installer: web::Data<Installer>,
+    releases: web::Data<Releases>,
+    quiet: web::Data<QuietRestart>,
     desk: web::Data<Desk>,
     page: web::Data<Page>,
     description: web::Data<Description>,
@@ -69,7 +74,15 @@ impl Shared {
             pace: Pace::default(),
             password,
             log: LogPace::default(),
+            policy: Policy::default(),
         };
+        let releases = Releases::new(&store, settings.update_key(), settings.hardware_revision());
+        match releases.feed() {
+            Ok(feed) => gate.policy.allow(feed.address.as_ref()),
+            // The page works all the same, without a feed.
+            Err(problem) => log::warn!("no update feed: {problem}"),
+        }
+        let quiet = QuietRestart::start(events.clone(), settings.power_sockets(), closed.clone());
         let daemon = web::Data::new(Daemon::new(settings));
         let streams = settings.max_event_streams();
         Ok(Self {
@@ -83,7 +96,9 @@ impl Shared {
             headphones: web::Data::new(Headphones::new(&store)),
             plots: web::Data::new(Plots::default()),
             turn: web::Data::new(Turn::default()),
-            update: web::Data::new(Update::new(settings)),
+            installer: web::Data::new(Installer::new(settings.updater_sockets())),
+            releases: web::Data::new(releases),
+            quiet: web::Data::new(quiet),
             desk: web::Data::new(Desk::default()),
             page: web::Data::new(Page::new().map_err(|error| failed(error.to_string()))?),
             description: web::Data::new(
@@ -118,7 +133,9 @@ pub fn app(
         .app_data(shared.plots.clone())
         .app_data(shared.turn.clone())
         .app_data(shared.desk.clone())
-        .app_data(shared.update.clone())
+        .app_data(shared.installer.clone())
+        .app_data(shared.releases.clone())
+        .app_data(shared.quiet.clone())
         .app_data(shared.spectra.clone())
         .app_data(shared.page.clone())
         .app_data(shared.description.clone())

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
-use totton_protocol::{ClientError, PROTOCOL_VERSION, Telemetry, TelemetryListener};
+use totton_protocol::{ClientError, PROTOCOL_VERSION, State, Telemetry, TelemetryListener};
 
 use crate::daemon::AWAY_ACTION;
 use crate::error::Error;
@@ -28,6 +28,8 @@ pub struct Event {
     pub text: Bytes,
     /// Why the daemon is away; `None` while it is heard.
     pub away: Option<String>,
+    /// Whether sound flows.
+    pub playing: bool,
 }
 
 /// What an `away` event carries.
@@ -65,7 +67,8 @@ fn listen(listener: &TelemetryListener, sender: &watch::Sender<Option<Event>>) {
             Ok(telemetry) if telemetry.version == PROTOCOL_VERSION => {
                 heard = Instant::now();
                 if let Some(telemetry) = pace.take(telemetry, heard) {
-                    publish(sender, event("telemetry", &telemetry), None);
+                    let playing = telemetry.status.state == State::Streaming;
+                    publish(sender, event("telemetry", &telemetry), None, playing);
                 }
                 continue;
             }
@@ -84,7 +87,7 @@ fn listen(listener: &TelemetryListener, sender: &watch::Sender<Option<Event>>) {
         };
         let silent_seconds = (heard.elapsed().as_secs_f64() * 10.0).round() / 10.0;
         let body = Away { reason: &away, action: AWAY_ACTION, silent_seconds };
-        publish(sender, event("away", &body), Some(away.clone()));
+        publish(sender, event("away", &body), Some(away.clone()), false);
     }
 }
 
@@ -99,6 +102,7 @@ fn publish(
     sender: &watch::Sender<Option<Event>>,
     text: Result<Bytes, serde_json::Error>,
     away: Option<String>,
+    playing: bool,
 ) {
     let text = match text {
         Ok(text) => text,
@@ -110,7 +114,7 @@ fn publish(
         (None | Some(true), None) => log::info!("the audio daemon is heard"),
         _ => {}
     }
-    sender.send_replace(Some(Event { text, away }));
+    sender.send_replace(Some(Event { text, away, playing }));
 }
 
 /// Lets at most one message pass for each [`INTERVAL`] on average; the peaks of

@@ -24,6 +24,8 @@
 //! - [`backup`]: what a backup is, and what of a stranger's is put in place
 //! - [`filter_file`]: filter files that came from outside
 //! - [`store`]: what the user keeps, in the data folder
+//! - [`releases`]: the update feed; [`last_update`], [`quiet`]: what became of an update, and the
+//!   restart when nobody listens
 //! - [`problem`]: errors as `application/problem+json`
 //! - [`redact`]: takes serial numbers out of texts that are given away
 //! - [`page`]: the page's files, inside the binary
@@ -43,6 +45,7 @@ pub mod events;
 pub mod feed;
 pub mod filter_file;
 pub mod guard;
+pub mod last_update;
 pub mod listen;
 pub mod logging;
 pub mod openapi;
@@ -50,7 +53,9 @@ pub mod page;
 pub mod plot;
 pub mod preset;
 pub mod problem;
+pub mod quiet;
 pub mod redact;
+pub mod releases;
 pub mod serve;
 pub mod server;
 pub mod settings;

@@ -32,7 +32,7 @@ use crate::problem::{self, Problem};
         (name = "filters", description = "The filters: list, upload, plot"),
         (name = "presets", description = "The sound under a name"),
         (name = "backup", description = "Everything that a user has set, in one file"),
-        (name = "update", description = "A signed bundle, by SWUpdate"),
+        (name = "update", description = "A signed bundle, by SWUpdate; the feed that releases come from"),
         (name = "headphones", description = "Headphone equalisers of OPRA, CC BY-SA 4.0"),
         (name = "system", description = "The device: services, board, clock, power"),
         (name = "logs", description = "The journal"),

@@ -36,6 +36,8 @@ pub struct Settings {
     limits: Limits,
     power_sockets: PathBuf,
     updater_sockets: PathBuf,
+    update_key: PathBuf,
+    hardware_revision: PathBuf,
     check_socket: PathBuf,
     control: String,
     telemetry: String,
@@ -61,6 +63,8 @@ impl Default for Settings {
             limits: Limits::default(),
             power_sockets: "/run/totton-audio-power".into(),
             updater_sockets: "/run/swupdate".into(),
+            update_key: "/usr/share/totton-audio/update-key.pem".into(),
+            hardware_revision: "/etc/hwrevision".into(),
             check_socket: "/run/totton-audio-check/report".into(),
             control: endpoint::CONTROL.to_owned(),
             telemetry: endpoint::TELEMETRY.to_owned(),
@@ -116,6 +120,8 @@ impl Settings {
         set(&mut self.limits.free_bytes, file.storage.min_free_bytes);
         set(&mut self.power_sockets, file.system.power_sockets);
         set(&mut self.updater_sockets, file.system.updater_sockets);
+        set(&mut self.update_key, file.system.update_key);
+        set(&mut self.hardware_revision, file.system.hardware_revision);
         set(&mut self.check_socket, file.system.check_socket);
         set(&mut self.control, file.daemon.control);
         set(&mut self.telemetry, file.daemon.telemetry);
@@ -168,6 +174,16 @@ impl Settings {
     /// The folder of SWUpdate's sockets.
     pub fn updater_sockets(&self) -> &Path {
         &self.updater_sockets
+    }
+
+    /// The public key that updates and the lists of a feed are signed for.
+    pub fn update_key(&self) -> &Path {
+        &self.update_key
+    }
+
+    /// The file with the board's name and revision, as SWUpdate reads it.
+    pub fn hardware_revision(&self) -> &Path {
+        &self.hardware_revision
     }
 
     /// The socket behind which systemd runs the check of the board.

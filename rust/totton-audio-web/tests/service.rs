@@ -8,6 +8,7 @@ mod features;
 mod guard;
 mod http;
 mod interfaces;
+mod releases;
 mod restore;
 mod storage;
 mod updater;

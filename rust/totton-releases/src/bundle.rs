@@ -6,6 +6,7 @@ use semver::Version;
 
 use crate::Refused;
 use crate::index::version;
+use crate::verdict::compare;
 
 /// So many bytes of a bundle are enough to read its head.
 pub const HEAD: usize = 64 * 1024;
@@ -50,6 +51,12 @@ impl Head {
         let text = std::str::from_utf8(text).map_err(|_| fault("its sw-description is no text"))?;
         let version = first_version(text).ok_or(fault("its sw-description has no version"))?;
         Ok(Self { version })
+    }
+
+    /// Whether it installs an older version than this one, which runs.
+    #[must_use]
+    pub fn is_older_than(&self, running: &str) -> bool {
+        version::parse(running).is_ok_and(|running| compare(&self.version, &running).is_lt())
     }
 }
 
@@ -118,7 +125,10 @@ mod tests {
         }
         let text = "/* version = \"9.9.9\"; */ # version = \"9.9.9\";\n\
                     // version = \"9.9.9\";\nsoftware = { description = \"/* version\"; version = \"1.2.3\"; x = 1; }";
-        assert_eq!(Head::read(&start(text)).unwrap().version.to_string(), "1.2.3");
+        let head = Head::read(&start(text)).unwrap();
+        assert_eq!(head.version.to_string(), "1.2.3");
+        assert!(head.is_older_than("1.3.0") && !head.is_older_than("1.2.3"));
+        assert!(!head.is_older_than("1.2.3-beta.1"));
     }
 
     #[test]

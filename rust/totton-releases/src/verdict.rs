@@ -8,6 +8,7 @@ use crate::{Channel, Index, Refused, Release};
 
 /// The board that a bundle must be for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Board {
     pub name: String,
     pub revision: String,
@@ -40,6 +41,7 @@ pub struct Device {
 /// How a release stands to a device. Each is looked at in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Verdict {
     /// It is for another board, or another revision of it.
     OtherBoard,

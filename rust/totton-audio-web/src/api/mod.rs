@@ -11,6 +11,7 @@ pub mod filters;
 pub mod headphones;
 pub mod logs;
 pub mod presets;
+pub mod releases;
 pub mod session;
 pub mod settings;
 pub mod spectrum;
@@ -41,6 +42,7 @@ pub fn routes(config: &mut ServiceConfig) {
             .configure(logs::routes)
             .configure(diagnostics::routes)
             .configure(update::routes)
+            .configure(releases::routes)
             .configure(session::routes)
             .configure(description::routes),
     );

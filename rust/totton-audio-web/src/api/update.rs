@@ -1,72 +1,33 @@
 //! Updates: a bundle goes through to SWUpdate, which checks and writes it.
 
 use std::io::Write;
-use std::net::Shutdown;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
-use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{get, post, web};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
+use totton_releases::bundle::{HEAD, Head};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::VERSION;
-use crate::body::Upload;
-use crate::device::updater::{Listener, Phase, Progress, Updater};
+use crate::api::Done;
+use crate::body::{Json, Upload};
+use crate::device::installer::Installer;
+use crate::device::slot;
+use crate::device::updater::Progress;
+use crate::last_update::{LastUpdate, Outcome};
 use crate::problem::Problem;
-use crate::settings::Settings;
+use crate::quiet::QuietRestart;
+use crate::releases::older;
 use crate::store::{Store, waiting};
-
-/// The document with the last result.
-const LAST: &str = "update.json";
 
 /// Pieces of the bundle that wait for the updater: the sender waits, too.
 const WAITING: usize = 16;
 
-/// Longest silence of the updater after the bundle is whole; it may have to sync a slow disk.
-const SILENCE: Duration = Duration::from_secs(120);
-
 /// Adds the routes.
 pub fn routes(config: &mut ServiceConfig) {
-    config.service(get_update).service(install);
-}
-
-/// The update under way.
-pub struct Update {
-    updater: Updater,
-    /// One at a time.
-    place: Semaphore,
-    progress: Arc<Mutex<Option<Progress>>>,
-}
-
-impl Update {
-    /// The updater of these settings.
-    pub fn new(settings: &Settings) -> Self {
-        Self {
-            updater: Updater::new(settings.updater_sockets()),
-            place: Semaphore::new(1),
-            progress: Arc::default(),
-        }
-    }
-}
-
-/// How the last update ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct LastUpdate {
-    /// Whether it worked.
-    success: bool,
-    /// Whether the bundle was only checked.
-    checked_only: bool,
-    /// What the updater said.
-    words: String,
-    /// The version that ran then.
-    from_version: String,
-    /// Seconds since 1970.
-    at: u64,
+    config.service(get_update).service(install).service(restart);
 }
 
 /// How updates stand.
@@ -74,6 +35,10 @@ struct LastUpdate {
 struct UpdateState {
     /// The version that runs.
     version: &'static str,
+    /// The slot that runs, `a` or `b`; null where there are no slots.
+    slot: Option<char>,
+    /// The version in the other slot, as far as the last update tells.
+    other_version: Option<String>,
     /// Whether an update is possible.
     available: bool,
     /// Why not.
@@ -82,28 +47,68 @@ struct UpdateState {
     running: bool,
     progress: Option<Progress>,
     last: Option<LastUpdate>,
+    /// What became of the last one.
+    outcome: Option<Outcome>,
+    /// Whether the box restarts as soon as nobody listens.
+    restart_waits: bool,
 }
 
 /// How updates stand.
 #[utoipa::path(tag = "update", responses((status = 200, body = UpdateState)))]
 #[get("/update")]
 async fn get_update(
-    update: web::Data<Update>,
+    installer: web::Data<Installer>,
+    quiet: web::Data<QuietRestart>,
     store: web::Data<Store>,
 ) -> Result<web::Json<UpdateState>, Problem> {
     waiting(move || {
-        let reason = update.updater.state().err().map(|problem| problem.detail().to_owned());
-        let progress = update.progress.lock().ok().and_then(|progress| progress.clone());
+        let reason = installer.away();
+        let last = LastUpdate::read(&store)?;
+        let slot = slot::running();
+        let outcome =
+            last.as_ref().map(|last| last.outcome(VERSION, slot, slot::boot().as_deref()));
+        let other = last.as_ref().zip(outcome).and_then(|(last, now)| last.other_slot(now));
         Ok(web::Json(UpdateState {
             version: VERSION,
+            slot,
+            other_version: other.map(str::to_owned),
             available: reason.is_none(),
             reason,
-            running: update.place.available_permits() == 0,
-            progress,
-            last: store.read(LAST)?,
+            running: installer.is_busy(),
+            progress: installer.progress(),
+            last,
+            outcome,
+            restart_waits: quiet.is_wanted(),
         }))
     })
     .await
+}
+
+/// When the box restarts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// When it is asked for (`POST /power`).
+    #[default]
+    Ask,
+    /// As soon as no sound has flowed for a minute.
+    Quiet,
+}
+
+/// When to restart.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct When {
+    restart: Restart,
+}
+
+/// Restarts the box as soon as nobody listens, or takes that back. It is forgotten when the service
+/// restarts.
+#[utoipa::path(tag = "update", request_body = When, responses((status = 200, body = Done)))]
+#[post("/update/restart")]
+async fn restart(quiet: web::Data<QuietRestart>, body: Json<When>) -> web::Json<Done> {
+    quiet.want(body.0.restart == Restart::Quiet);
+    web::Json(Done {})
 }
 
 /// What to do with the bundle.
@@ -114,19 +119,23 @@ struct How {
     /// Only check the bundle, install nothing.
     #[serde(default)]
     check: bool,
+    /// Install it though it is older than what runs.
+    #[serde(default)]
+    go_back: bool,
 }
 
 /// What came of it.
 #[derive(Serialize, ToSchema)]
-struct UpdateOutcome {
+pub struct UpdateOutcome {
     /// Whether only a check was made.
-    checked_only: bool,
+    pub checked_only: bool,
     /// What the updater said.
-    words: String,
+    pub words: String,
 }
 
 /// Takes a bundle (`.swu`) and gives it to the updater piece by piece. Answers when the updater
-/// has ended; `GET /update` tells the progress meanwhile. A restart then starts the new system.
+/// has ended; `GET /update` tells the progress meanwhile. A restart then starts the new system. A
+/// bundle that is older than what runs is refused, unless `go_back` is true.
 #[utoipa::path(
     tag = "update",
     params(How),
@@ -135,138 +144,93 @@ struct UpdateOutcome {
 )]
 #[post("/update")]
 async fn install(
-    update: web::Data<Update>,
+    installer: web::Data<Installer>,
     store: web::Data<Store>,
     how: web::Query<How>,
     mut upload: Upload,
 ) -> Result<web::Json<UpdateOutcome>, Problem> {
-    let Ok(_place) = update.place.try_acquire() else {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "updater-busy",
-            "The updater does not take a bundle now",
-            "an update is under way",
-            "Wait until it has ended.",
-        ));
-    };
+    let _place = installer.place()?;
     let checked_only = how.check;
+    let start = Start::of(&mut upload).await;
+    let to = start.head.as_ref().map(|head| head.version.to_string());
     let (pieces, receiver) = mpsc::channel(WAITING);
-    let (updater, progress) = (update.updater.clone(), Arc::clone(&update.progress));
-    let installing = actix_web::rt::task::spawn_blocking(move || {
-        run(&updater, &progress, checked_only, receiver)
+    let allowed = start.allowed(how.check || how.go_back);
+    let installing = allowed.as_ref().ok().map(|()| {
+        let installer = (**installer).clone();
+        actix_web::rt::task::spawn_blocking(move || {
+            installer.install(checked_only, |bundle| give(bundle, receiver))
+        })
     });
-    let (mut broken, mut taken) = (None, true);
-    loop {
+    let mut taken = true;
+    for piece in start.pieces {
+        taken = taken && pieces.send(Some(piece)).await.is_ok();
+    }
+    let mut broken = start.broken;
+    let mut whole = start.whole;
+    while !whole && broken.is_none() {
         match upload.piece().await {
-            Ok(Some(piece)) => {
-                // When the updater has given up already, the rest is read all the same: a
-                // browser that cannot send it all does not see the answer with the reason.
-                taken = taken && pieces.send(Some(piece)).await.is_ok();
-            }
-            Ok(None) => {
-                let _ = pieces.send(None).await;
-                break;
-            }
-            Err(problem) => {
-                broken = Some(problem);
-                break;
-            }
+            // When the updater has given up already, the rest is read all the same: a browser that
+            // cannot send it all does not see the answer with the reason.
+            Ok(Some(piece)) => taken = taken && pieces.send(Some(piece)).await.is_ok(),
+            Ok(None) => whole = true,
+            Err(problem) => broken = Some(problem),
         }
     }
+    if broken.is_none() {
+        let _ = pieces.send(None).await;
+    }
     drop(pieces);
-    let result = installing.await.map_err(Problem::stopping)?;
+    let result = match installing {
+        Some(installing) => installing.await.map_err(Problem::stopping)?,
+        None => Err(allowed.err().unwrap_or_else(|| older(&VERSION))),
+    };
     let result = broken.map_or(result, Err);
-    let words = match &result {
-        Ok(words) => words.clone(),
-        Err(problem) => problem.detail().to_owned(),
-    };
-    let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let last = LastUpdate {
-        success: result.is_ok(),
-        checked_only,
-        words,
-        from_version: VERSION.to_owned(),
-        at: at.map_or(0, |at| at.as_secs()),
-    };
-    log::info!("an update ended: {last:?}");
-    waiting(move || store.write(LAST, &last)).await?;
+    let last = LastUpdate::now(&result, checked_only, to);
+    waiting(move || last.keep(&store)).await?;
     Ok(web::Json(UpdateOutcome { checked_only, words: result? }))
 }
 
-/// Feeds the updater and follows it to its end; its last words.
-fn run(
-    updater: &Updater,
-    progress: &Mutex<Option<Progress>>,
-    check: bool,
-    mut pieces: mpsc::Receiver<Option<Bytes>>,
-) -> Result<String, Problem> {
-    let show = |now: Progress| {
-        if let Ok(mut progress) = progress.lock() {
-            *progress = Some(now);
-        }
-    };
-    show(Progress { phase: Phase::Start, ..Progress::default() });
-    // Listening first: no end can be missed.
-    let mut listener = updater.listen()?;
-    let mut bundle = updater.install(check)?;
-    let failed = |detail: String| {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "update-failed",
-            "The bundle was not installed",
-            detail,
-            "Check that the bundle is for this device and signed; the running system is as it was.",
-        )
-    };
-    // When the updater takes no more it has failed, and the follower hears why.
-    let ended = std::thread::scope(|scope| {
-        let follower = scope.spawn(move || follow(&mut listener, show));
-        feed(&mut bundle, &mut pieces);
-        // The end of the bundle; dropping it early makes the updater give up.
-        let _ = bundle.shutdown(Shutdown::Write);
-        pieces.close();
-        follower.join().unwrap_or_else(|_| Err("the follower ended".to_owned()))
-    });
-    ended.map_err(|words| {
-        let words = if words.is_empty() {
-            updater.state().map(|(_, words)| words).unwrap_or_default()
-        } else {
-            words
-        };
-        failed(if words.is_empty() { "the updater gives no reason".into() } else { words })
-    })
+/// The start of a bundle that is uploaded, up to where its version is known.
+struct Start {
+    pieces: Vec<Bytes>,
+    whole: bool,
+    broken: Option<Problem>,
+    /// None where it is no bundle of ours: what SWUpdate says of it is told.
+    head: Option<Head>,
 }
 
-/// Hears the updater to its end: its last words.
-fn follow(listener: &mut Listener, show: impl Fn(Progress)) -> Result<String, String> {
-    let mut heard = Instant::now();
-    let mut words = String::new();
-    loop {
-        match listener.heard() {
-            Ok(Some(now)) => {
-                heard = Instant::now();
-                if !now.info.is_empty() {
-                    words.clone_from(&now.info);
+impl Start {
+    async fn of(upload: &mut Upload) -> Self {
+        let mut start = Self { pieces: Vec::new(), whole: false, broken: None, head: None };
+        let mut text = Vec::new();
+        while text.len() < HEAD {
+            match upload.piece().await {
+                Ok(Some(piece)) => {
+                    text.extend_from_slice(&piece[..piece.len().min(HEAD - text.len())]);
+                    start.pieces.push(piece);
                 }
-                let phase = now.phase;
-                show(now);
-                match phase {
-                    Phase::Success => return Ok(words),
-                    Phase::Failure => return Err(words),
-                    _ => {}
-                }
+                Ok(None) => start.whole = true,
+                Err(problem) => start.broken = Some(problem),
             }
-            Ok(None) if heard.elapsed() > SILENCE => {
-                return Err("the updater says nothing any more".to_owned());
+            start.head = Head::read(&text).ok();
+            if start.head.is_some() || start.whole || start.broken.is_some() {
+                break;
             }
-            Ok(None) => {}
-            Err(error) => return Err(format!("the updater has gone: {error}")),
+        }
+        start
+    }
+
+    /// Whether it may be installed; `older_too` when that was said.
+    fn allowed(&self, older_too: bool) -> Result<(), Problem> {
+        match &self.head {
+            Some(head) if !older_too && head.is_older_than(VERSION) => Err(older(&head.version)),
+            _ => Ok(()),
         }
     }
 }
 
 /// Gives the updater the pieces, up to the last or to the first that it does not take.
-fn feed(bundle: &mut impl Write, pieces: &mut mpsc::Receiver<Option<Bytes>>) {
+fn give(bundle: &mut dyn Write, mut pieces: mpsc::Receiver<Option<Bytes>>) {
     while let Some(Some(piece)) = pieces.blocking_recv() {
         if bundle.write_all(&piece).is_err() {
             return;

@@ -14,7 +14,7 @@
 //! - a body must be JSON or an octet stream, which a page of another origin cannot
 //!   send without asking first (CORS preflight), and we never answer that with yes.
 //!
-//! [`password`] is the optional password, [`streams`] ends what was let in before it
+//! [`policy`] tells the browser what the page may do. [`password`] is the optional password, [`streams`] ends what was let in before it
 //! changed, [`log_pace`] bounds the log. The page's own files, `/api/v1/health`,
 //! `/api/v1/session` and the API's description are open without one.
 
@@ -27,6 +27,7 @@ pub mod log_pace;
 pub mod origin;
 pub mod pace;
 pub mod password;
+pub mod policy;
 pub mod sessions;
 pub mod steady;
 pub mod streams;
@@ -51,17 +52,12 @@ pub use host::{AllowedHosts, HostName, note_arrival};
 use log_pace::LogPace;
 use pace::Pace;
 use password::Password;
+use policy::Policy;
 
 /// What may be asked for without a session, besides the page's own files.
 const OPEN: [&str; 3] = ["/api/v1/health", "/api/v1/session", "/api/v1/openapi.json"];
 
-/// The page loads nothing from elsewhere and runs no inline script.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'; require-trusted-types-for 'script'";
-
-const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -78,6 +74,7 @@ pub struct Gate {
     pub pace: Pace,
     pub password: Password,
     pub log: LogPace,
+    pub policy: Policy,
 }
 
 /// The middleware: refuses what may not pass, and adds the security headers to
@@ -116,6 +113,7 @@ pub async fn guard<B: MessageBody + 'static>(
         }
     };
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, gate.policy.header());
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

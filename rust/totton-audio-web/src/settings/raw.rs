@@ -59,6 +59,8 @@ pub struct Storage {
 pub struct System {
     pub power_sockets: Option<Folder>,
     pub updater_sockets: Option<Folder>,
+    pub update_key: Option<Folder>,
+    pub hardware_revision: Option<Folder>,
     pub check_socket: Option<Folder>,
 }
 
@@ -242,6 +244,8 @@ impl File {
             ("storage.min_free_bytes", self.storage.min_free_bytes.is_none()),
             ("system.power_sockets", self.system.power_sockets.is_none()),
             ("system.updater_sockets", self.system.updater_sockets.is_none()),
+            ("system.update_key", self.system.update_key.is_none()),
+            ("system.hardware_revision", self.system.hardware_revision.is_none()),
             ("system.check_socket", self.system.check_socket.is_none()),
             ("daemon.control", self.daemon.control.is_none()),
             ("daemon.telemetry", self.daemon.telemetry.is_none()),

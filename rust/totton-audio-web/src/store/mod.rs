@@ -96,6 +96,15 @@ impl Store {
         files_in(&incoming).for_each(|path| remove_leftover(&path));
     }
 
+    /// Whether `size` more bytes leave enough room on the disk, for a file that the store does not
+    /// keep itself.
+    ///
+    /// # Errors
+    /// 507 when they do not.
+    pub fn leaves_room(&self, size: u64) -> Result<(), Problem> {
+        self.room().floor(size)
+    }
+
     /// Reads one document; `None` when it was never written. What a newer version has written besides
     /// is passed over.
     ///

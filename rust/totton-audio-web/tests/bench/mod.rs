@@ -67,6 +67,13 @@ impl Bench {
         (bench, double)
     }
 
+    /// The program anew on the same data, with `more` in its settings.
+    pub fn restarted(mut self, more: &str) -> Self {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        drop(self);
+        Self::in_folder(folder, more)
+    }
+
     pub fn get(&self, path: &str) -> Response {
         request(self.address, &format!("GET {path}"), &["Host: localhost"], "")
     }
@@ -179,12 +186,14 @@ fn with_programs(folder: &Path) -> std::ffi::OsString {
 pub fn write_settings(folder: &Path, more: &str) -> std::path::PathBuf {
     let (control, telemetry) = endpoints(folder);
     let path = folder.join("web.toml");
-    let [data, power, updater, check] =
-        ["data", "power", "updater", "check"].map(|name| folder.join(name));
+    let [data, power, updater, check, key, board] =
+        ["data", "power", "updater", "check", "update-key.pem", "hwrevision"]
+            .map(|name| folder.join(name));
     let text = format!(
         "listen.hosts = [\"127.0.0.1\"]\nstorage.folder = {data:?}\n\
          system.power_sockets = {power:?}\nsystem.updater_sockets = {updater:?}\n\
-         system.check_socket = {check:?}\n{more}\n[daemon]\ncontrol = {control:?}\n\
+         system.check_socket = {check:?}\nsystem.update_key = {key:?}\n\
+         system.hardware_revision = {board:?}\n{more}\n[daemon]\ncontrol = {control:?}\n\
          telemetry = {telemetry:?}\nanswer_seconds = 0.5\nslow_answer_seconds = 5\n\
          silence_seconds = 0.5\n"
     );

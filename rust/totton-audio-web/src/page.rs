@@ -39,6 +39,7 @@ const FILES: &[(&str, &[u8], &str)] = &[
     file!("/dom.js", "dom.js", JAVASCRIPT),
     file!("/en.js", "en.js", JAVASCRIPT),
     file!("/equaliser.js", "equaliser.js", JAVASCRIPT),
+    file!("/fetch-update.js", "fetch-update.js", JAVASCRIPT),
     file!("/filters.js", "filters.js", JAVASCRIPT),
     file!("/format.js", "format.js", JAVASCRIPT),
     file!("/headphones.js", "headphones.js", JAVASCRIPT),
@@ -55,6 +56,8 @@ const FILES: &[(&str, &[u8], &str)] = &[
     file!("/state.js", "state.js", JAVASCRIPT),
     file!("/system.js", "system.js", JAVASCRIPT),
     file!("/texts.js", "texts.js", JAVASCRIPT),
+    file!("/update-feed.js", "update-feed.js", JAVASCRIPT),
+    file!("/update-file.js", "update-file.js", JAVASCRIPT),
     file!("/update.js", "update.js", JAVASCRIPT),
     file!("/volume.js", "volume.js", JAVASCRIPT),
 ];

@@ -71,7 +71,11 @@ async function transfer(address, release, have, progress, stop) {
       awake();
     };
     for (;;) {
-      const { done, value } = await reader.read().catch(() => Promise.reject({ type: ":feed-away", detail: address + release.file }));
+      const { done, value } = await reader.read().catch(async () => {
+        // What has come so far is not fetched again.
+        if (size > 0) await hand();
+        throw { type: ":feed-away", detail: address + release.file };
+      });
       awake();
       if (value) {
         const part = value.subarray(Math.min(skip, value.length));

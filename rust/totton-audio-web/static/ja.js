@@ -118,7 +118,7 @@ export default {
   feedTitle: "新しいバージョン", feedNone: "更新の配布元が設定されていません。下でファイルを渡すか、配布元のアドレスを設定してください。", feedNoList: "一覧はまだ読み込まれていません。", feedNothing: "この本体で使える最新のバージョンが動いています。", feedMade: (date) => `一覧は${date}のものです。`, feedOld: "かなり前のものです。新しいものがあるはずなら、配布元に知らせてください。", feedNotHere: "この本体では更新を探せません:", feedLooking: "更新を探しています…", feedLook: "もう一度探す", feedStop: "中止", feedNew: (version) => `バージョン${version}があります`, feedOthers: "他のバージョン",
   feedInstall: (version) => `${version}をインストール`, feedBackTo: (version) => `${version}に戻す`, feedHere: (part) => `${part}受信済み`, feedFetching: (have, bytes) => `読み込み中: ${have} / ${bytes}`, feedInstallAbout: (size) => `このブラウザを通して${size}を読み込みます。本体に届くまでこの画面を開いたままにしてください。その後、本体が数分かけてディスクのもう一方の領域に書き込みます。このときページは閉じてもかまいません。再起動するまで何も変わりません。`,
   feedVerdicts: { "other-channel": () => "ベータ版です。この本体は安定版だけを使います。", "needs-between": (from) => `先に${from}以降をインストールしてください。`, older: () => "今より古いバージョンです。", same: () => "今動いているバージョンです。" },
-  feedSettings: "更新の配布元", feedAddress: "配布元のアドレス", feedAddressAbout: "本体はインターネットにつながりません。このブラウザがこのアドレスだけに問い合わせます。使わないときは空にしてください。更新には署名があるため、アドレスを間違えても害はありません。", feedChannel: "対象", feedChannels: { stable: "安定版", beta: "ベータ版も含む" }, feedSave: "保存", feedSaved: "保存しました。",
+  feedSettings: "更新の配布元", feedAddress: "配布元のアドレス", feedAddressAbout: "本体はインターネットにつながりません。このブラウザがこのアドレスだけに問い合わせます。使わないときは空にしてください。更新には署名があるため、アドレスを間違えても害はありません。", feedChannel: "対象", feedChannels: { stable: "安定版", beta: "ベータ版も含む" }, feedBeta: "ベータ版", feedSave: "保存", feedSaved: "保存しました。",
 
   problems: {
     offline: ["本体に届きません。", "USBケーブルを確認してください。"],

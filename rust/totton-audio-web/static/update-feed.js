@@ -88,14 +88,14 @@ export function feedCard(t, work) {
 
   function row(release) {
     const takes = ["newer", "older", "same"].includes(release.verdict);
-    return h("li", {}, h("div", {}, h("strong", {}, release.version), release.channel === "beta" && ` · ${t.feedChannels.beta}`,
+    return h("li", {}, h("div", {}, h("strong", {}, release.version), release.channel === "beta" && ` · ${t.feedBeta}`,
       h("p", { class: "soft" }, t.feedVerdicts[release.verdict]?.(release.from) ?? "")), takes && button(release));
   }
 
   function shownOffer(release) {
     return [
       h("h3", { test: "feed-version" }, t.feedNew(release.version)),
-      h("p", { class: "soft" }, [day(release.published), format.bytes(release.bytes), release.channel === "beta" && t.feedChannels.beta].filter(Boolean).join(" · ")),
+      h("p", { class: "soft" }, [day(release.published), format.bytes(release.bytes), release.channel === "beta" && t.feedBeta].filter(Boolean).join(" · ")),
       h("div", { class: "told", test: "feed-notes" }, lines(release.notes[language() === "ja" ? "ja" : "en"])),
       h("div", { class: "row" }, button(release)),
     ];

@@ -115,7 +115,7 @@ export function open(root) {
     h("section", { class: "card", "aria-label": t.update }, now.facts, h("div", { class: "controls" }, now.told, work.root)),
     feed.root,
     titled("update-file", t.updateFromFile, h("p", { class: "soft" }, t.updateAbout), away, file.root),
-    titled("update-steps", t.updateSteps, h("ol", { class: "told", test: "update-steps" }, t.updateStepList.map((step) => h("li", {}, step)))),
+    titled("update-steps", t.updateSteps, h("ol", { class: "numbered", test: "update-steps" }, t.updateStepList.map((step) => h("li", {}, step)))),
     titled("last", t.updateLast, last));
 
   async function load() {

@@ -76,8 +76,8 @@ fn without_comments(text: &str) -> String {
     let (mut rest, mut kept) = (text, String::with_capacity(text.len()));
     while let Some(first) = rest.chars().next() {
         let end = |mark: &str| rest.find(mark).unwrap_or(rest.len());
-        let skipped = if rest.starts_with("/*") {
-            rest[2..].find("*/").map_or(rest.len(), |end| end + 4)
+        let skipped = if let Some(comment) = rest.strip_prefix("/*") {
+            comment.find("*/").map_or(rest.len(), |end| end + 4)
         } else if rest.starts_with("//") || first == '#' {
             end("\n")
         } else if first == '"' {

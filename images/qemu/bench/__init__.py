@@ -7,6 +7,7 @@ On the host's Python:
 In the builder:
   payload    what is laid over Debian: binaries, conf/, the bench's own files
   modules    the kernel modules of the virtual cable, patched
+  swupdate   SWUpdate with the product's configuration
   initramfs  what boots the disk
   image      the disks
   kvm        whether KVM really works here

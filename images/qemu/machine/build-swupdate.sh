@@ -24,6 +24,9 @@ while read -r patch; do
 done < ../debian/patches/series
 # Its makefile would ask Git for the version.
 rm -r .git
+# The page reads the progress as the layer's newer SWUpdate writes it: packed (its commit 485fd2be).
+sed -i '/^struct progress_msg {/,/^};/s/^};/} __attribute__((__packed__));/' include/progress_ipc.h
+grep -q '^} __attribute__((__packed__));' include/progress_ipc.h
 
 export PKG_CONFIG_LIBDIR="/usr/lib/$triple/pkgconfig:/usr/share/pkgconfig"
 # The rest of the configuration is SWUpdate's own defaults.

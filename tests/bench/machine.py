@@ -87,6 +87,15 @@ class Machine:
                 monitor.run("cont")
         self._target.activate(self._ssh)
 
+    @contextlib.contextmanager
+    def root_writable(self):
+        """The root file system, which no part of the product writes, can be written meanwhile."""
+        self.run("mount -o remount,rw /")
+        try:
+            yield
+        finally:
+            self.run("mount -o remount,ro /")
+
     def boot_id(self):
         return self.run("cat /proc/sys/kernel/random/boot_id").strip()
 

@@ -25,11 +25,9 @@ def fat(label):
 
 
 @contextlib.contextmanager
-def connected(folder, label):
-    """A stick with this volume label is in a USB port of the device meanwhile. It is write-protected: a
+def holding(image):
+    """A stick with the content of a file is in a USB port of the device meanwhile. It is write-protected: a
     device that writes to it fails."""
-    image = folder / f"{label}.img"
-    image.write_bytes(fat(label))
     with contextlib.closing(Monitor("device")) as monitor:
         monitor.run("blockdev-add", **{"driver": "raw", "node-name": "stick", "read-only": True,
                                        "file": {"driver": "file", "filename": str(image), "read-only": True}})
@@ -40,3 +38,12 @@ def connected(folder, label):
             monitor.run("device_del", id="stick")
             monitor.wait_for("DEVICE_DELETED")
             monitor.run("blockdev-del", **{"node-name": "stick"})
+
+
+@contextlib.contextmanager
+def connected(folder, label):
+    """A stick with this volume label."""
+    image = folder / f"{label}.img"
+    image.write_bytes(fat(label))
+    with holding(image):
+        yield

@@ -5,12 +5,12 @@ import json
 import pytest
 from eventually import eventually
 from machine import API
-from sandbox import UNITS, WORK, Sandbox
+from sandbox import WORK, Sandbox
 
 DAEMON, PAGE = "gpu-upsampler", "totton-audio-web"
 DATA = "/opt/totton_audio/data"
 # Where a service may write. The daemon's settings and the page's documents are on a partition
-# that is mounted noexec, but for the quick image, which has none.
+# that is mounted noexec.
 WRITABLE = {
     DAEMON: ("/tmp", "/var/tmp", "/dev/shm", "/run/totton-audio"),
     PAGE: ("/tmp", "/var/tmp", "/dev/shm", DATA),
@@ -34,24 +34,6 @@ def page(device):
 
 
 @pytest.fixture
-def updater(device):
-    """SWUpdate's socket unit. The quick image has no SWUpdate: a program that does nothing
-    stands in for it, behind the same paths and the product's own drop-in for the socket."""
-    if device.attempt("systemctl cat swupdate.socket")[0] == 0:
-        device.run("systemctl start swupdate.socket")
-        yield
-        return
-    sockets = "[Socket]\\nListenStream=/run/swupdate/control.sock\\nListenStream=/run/swupdate/progress.sock\\n"
-    device.run(f"printf '{sockets}' > {UNITS}/swupdate.socket")
-    device.run(f"printf '[Service]\\nExecStart=/bin/sleep infinity\\n' > {UNITS}/swupdate.service")
-    device.run("systemctl daemon-reload && systemctl start swupdate.socket")
-    yield
-    device.run("systemctl stop swupdate.socket swupdate.service")
-    device.attempt("systemctl reset-failed swupdate.service swupdate.socket")
-    device.run(f"rm -r {UNITS}/swupdate.socket {UNITS}/swupdate.service /run/swupdate && systemctl daemon-reload")
-
-
-@pytest.fixture
 def document(device):
     """A file that the page keeps. Everybody may read it by its mode: what hides it is the sandbox."""
     file = f"{DATA}/least-power.json"
@@ -60,7 +42,7 @@ def document(device):
     device.run(f"rm -f {file}")
 
 
-def test_the_updater_is_the_page_s_alone(daemon, page, updater):
+def test_the_updater_is_the_page_s_alone(daemon, page):
     sockets = ["/run/swupdate/control.sock", "/run/swupdate/progress.sock"]
     assert page.connects(*sockets) == sockets
     assert daemon.connects(*sockets) == []
@@ -191,15 +173,15 @@ def test_data_of_the_version_before_is_put_right_and_no_link_is_followed(device)
         chown gpu-upsampler:totton_audio {DATA}/upsampler && chmod 0750 {DATA}/upsampler
         install -o gpu-upsampler -g totton_audio -m 0660 /dev/null {DATA}/upsampler/least-power
         install -o totton_audio -g totton_audio -m 0600 /dev/null {DATA}/filters/least-power.filter
-        install -o root -g root -m 0600 /dev/null /etc/least-power
-        ln -s /etc/least-power {DATA}/filters/link.filter
+        install -o root -g root -m 0600 /dev/null /run/least-power
+        ln -s /run/least-power {DATA}/filters/link.filter
         chown -h totton_audio:totton_audio {DATA}/filters/link.filter"""
     )
     try:
         # It complains of the link, which is right.
         device.attempt("systemd-tmpfiles --create /usr/lib/tmpfiles.d/totton-audio.conf")
         modes = device.run(
-            f"stat -c '%a %U %G %n' {DATA} {DATA}/upsampler {DATA}/filters {DATA}/filters/least-power.filter /etc/least-power /run/totton-audio"
+            f"stat -c '%a %U %G %n' {DATA} {DATA}/upsampler {DATA}/filters {DATA}/filters/least-power.filter /run/least-power /run/totton-audio"
         ).splitlines()
         assert [line.rsplit("/", 1)[0].split(" /")[0] for line in modes] == [
             "1771 root totton_audio",
@@ -211,7 +193,7 @@ def test_data_of_the_version_before_is_put_right_and_no_link_is_followed(device)
         ]
         assert device.run(f"stat -c %U {DATA}/upsampler/least-power") == "gpu-upsampler"
     finally:
-        device.run(f"rm -f {DATA}/upsampler/least-power {DATA}/filters/least-power.filter {DATA}/filters/link.filter /etc/least-power")
+        device.run(f"rm -f {DATA}/upsampler/least-power {DATA}/filters/least-power.filter {DATA}/filters/link.filter /run/least-power")
 
 
 def test_the_services_sockets_are_for_the_page_s_group(device, playing):

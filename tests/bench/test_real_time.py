@@ -16,6 +16,7 @@ from eventually import eventually
 pytestmark = pytest.mark.lg_feature("loopback")
 
 HERE = Path(__file__).parent
+# Where the daemon's sandbox lets a library be: on the root file system, which is read-only.
 LIBRARY = "/usr/lib/counted-calls.so"
 DROP_IN = "/run/systemd/system/gpu-upsampler.service.d"
 COUNTS = "/run/totton-audio/counted-calls"
@@ -34,7 +35,8 @@ def counted(device, api, services_restored, tmp_path):
     built = tmp_path / "counted-calls.so"
     flags = ["-O2", "-shared", "-fPIC", "-Wall", "-Werror", f'-DCOUNTS_FILE="{COUNTS}"']
     subprocess.run([compiler, *flags, "-o", built, HERE / "counted_calls.c"], check=True)
-    device.put(built, LIBRARY)
+    with device.root_writable():
+        device.put(built, LIBRARY)
     device.run(
         f"mkdir -p {DROP_IN} && printf '[Service]\\nEnvironment=LD_PRELOAD={LIBRARY}\\n' > {DROP_IN}/counted.conf"
         " && systemctl daemon-reload && systemctl restart gpu-upsampler",
@@ -42,8 +44,10 @@ def counted(device, api, services_restored, tmp_path):
     )
     eventually("the stream runs", api.streaming, deadline=120)
     yield
-    device.run(f"rm -r {DROP_IN} {LIBRARY} && systemctl daemon-reload && systemctl restart gpu-upsampler", timeout=180)
-    device.run(f"rm -f {COUNTS}")
+    device.run(f"rm -r {DROP_IN} && systemctl daemon-reload && systemctl restart gpu-upsampler", timeout=180)
+    # Nobody has it open any more, which would keep the file system writable.
+    with device.root_writable():
+        device.run(f"rm -f {LIBRARY} {COUNTS}")
     eventually("the stream runs as before", api.streaming, deadline=120)
 
 

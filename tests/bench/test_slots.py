@@ -1,10 +1,10 @@
 """The slot program and the health check in their units, as shipped: what a board has, played.
 
-The quick image has no slots. A folder stands for a machine that has some, by the variable that
-the programs know for tests: partitions, EFI variables (files that are immutable, as efivarfs
-makes them) and the firmware's part of a start. What a sandbox could forbid is real: /dev/mem is
-opened and mapped at memory of a PCI device that no driver claims, immutable flags are taken off
-and put back, and the ESP is a FAT file system on a block device.
+The quick image's own slots are those of test_update.py; here an Orin's are played, and faults. A
+folder stands for the machine, by the variable that the programs know for tests: partitions, EFI
+variables (files that are immutable, as efivarfs makes them) and the firmware's part of a start. What a
+sandbox could forbid is real: /dev/mem is opened and mapped at memory of a PCI device that no driver
+claims, immutable flags are taken off and put back, and the ESP is a FAT file system on a block device.
 """
 
 import contextlib
@@ -18,12 +18,14 @@ from eventually import eventually
 pytestmark = [
     pytest.mark.lg_feature("bench"),
     pytest.mark.skipif(
-        bool(os.environ.get("TOTTON_DEVICE_IMAGE")), reason="the layer's own image has slots of its own: test_update.py"
+        bool(os.environ.get("TOTTON_DEVICE_IMAGE")), reason="not adapted to the layer's own image: its systemd-boot is test_update.py's"
     ),
 ]
 
-# On the disk, for a test that restarts the device.
-WORK = "/var/lib/slots"
+# On the disk, for a test that restarts the device: on the root file system, which has nothing else that
+# a start could write before it mounts anything. It is writable meanwhile.
+WORK = "/srv/slots"
+WRITABLE, READ_ONLY = "mount -o remount,rw /", "mount -o remount,ro /"
 ROOT = f"{WORK}/root"
 ESP = f"{WORK}/esp"
 EFIVARS = f"{ROOT}/sys/firmware/efi/efivars"
@@ -69,7 +71,7 @@ class Board:
         self.device = device
         run = device.run
         (folder / "esp.img").write_bytes(fat_image())
-        run(f"mkdir -p {WORK} {EFIVARS} {ESP}")
+        run(f"{WRITABLE} && mkdir -p {WORK} {EFIVARS} {ESP}")
         device.put(folder / "esp.img", f"{WORK}/esp.img")
         self.loop = run(f"losetup -f --show {WORK}/esp.img").strip().removeprefix("/dev/")
         # As boot-efi.mount has it.
@@ -102,7 +104,8 @@ class Board:
         told = f"[Service]\nEnvironment=TOTTON_SLOT_ROOT={ROOT} TOTTON_SLOT_REGISTER={register}\nReadWritePaths={ROOT}\n"
         # What a board's bus does by itself.
         enable = f"ExecStartPre=+/bin/sh -c 'echo 1 > {self.pci}/enable'\n"
-        self.drop_in(START, told + enable)
+        # The first of our units in a start.
+        self.drop_in(START, told + f"ExecStartPre=+{WRITABLE}\n" + enable)
         self.drop_in(CONFIRM, told + enable)
         self.drop_in(HEALTH, told + "Environment=TOTTON_HEALTH_HOLD=5 TOTTON_HEALTH_EVERY=1 TOTTON_HEALTH_DEADLINE=60\n")
         # SWUpdate's, with what slot.sh of an update calls. Its sandbox is the product's.
@@ -171,7 +174,8 @@ class Board:
         self.device.run(f"rm -rf {names} /etc/systemd/system/{UPDATE}.service; systemctl daemon-reload")
         self.device.attempt(f"umount {ESP}; losetup -d /dev/{self.loop}")
         self.device.attempt(f"find {EFIVARS} -type f -exec {CHATTR} 0 {{}} +")
-        self.device.run(f"rm -rf {WORK}; systemctl reset-failed {UNITS} || true; systemctl restart {START} {HEALTH}")
+        self.device.run(f"rm -rf {WORK} && {READ_ONLY}")
+        self.device.run(f"systemctl reset-failed {UNITS} || true; systemctl restart {START} {HEALTH}")
 
     # ---- the ESP
 

@@ -1,37 +1,45 @@
-"""Updates of the layer's own image: taken and kept when good, left when not, refused when not ours.
+"""Updates of the image under test: taken and kept when good, left when not, refused when not ours.
 
-The bundles are made here, of the development image that is under test, for the product's has
-no SSH that tests could come in by. They are signed by a key of the tests, which lies over the
+The bundles are made here, of that image (of the layer's the development image, for the product's has
+no SSH that tests could come in by). They are signed by a key of the tests, which lies over the
 device's own while a bundle of theirs is handed over.
 """
 
+import base64
 import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+import stick
 import update_bundle
 from eventually import eventually
 from machine import CommandFailed
+from page import PAGE, part, press, view
+from selenium.webdriver.support.ui import Select
 
-DEPLOYED = os.environ.get("TOTTON_DEVICE_IMAGE")
-pytestmark = [
-    pytest.mark.lg_feature("bench"),
-    pytest.mark.skipif(not DEPLOYED, reason="the quick image has no slots; that of --target yocto-qemu has"),
-]
+pytestmark = pytest.mark.lg_feature("bench")
+QUICK = not os.environ.get("TOTTON_DEVICE_IMAGE")
 
 KEY = "/usr/share/totton-audio/update-key.pem"
 BUNDLE = "/dev/shm/update.swu"
+KEPT = "/etc/totton-audio/upsampler.d/70-kept.toml"
 PARTITIONS = {"a": "APP", "b": "APP_b"}
 # A start is given up after this many seconds, not five minutes.
 IMPATIENT = "[Service]\nEnvironment=TOTTON_HEALTH_DEADLINE=40\n"
 
 
-def deployed(pattern):
-    """A file of BitBake's deploy folder."""
-    found = sorted(Path(DEPLOYED).glob(pattern))
-    assert found, f"no {pattern} in {DEPLOYED}"
+def long_on_the_quick_image(test):
+    """Each run has one of each kind there; the layer's image is tested once in a while, and wholly."""
+    return pytest.mark.long(test) if QUICK else test
+
+
+def deployed(*patterns):
+    """A file of BitBake's deploy folder, or of the quick image's, by the first pattern that has one."""
+    folder = Path(os.environ["TOTTON_DEPLOYED"])
+    found = next((found for pattern in patterns if (found := sorted(folder.glob(pattern)))), None)
+    assert found, f"no {patterns} in {folder}"
     return found[-1].resolve()
 
 
@@ -69,7 +77,7 @@ class Bundles:
 
     def __init__(self, folder):
         self.folder = folder
-        self.rootfs = deployed("totton-image-dev-*.rootfs.ext4.zst")
+        self.rootfs = deployed("totton-image-dev-*.rootfs.ext4.zst", "totton-image-*.rootfs.ext4.zst")
         self.kernel = deployed("Image")
         for name in ("ours", "theirs"):
             update_bundle.key_pair(folder, name)
@@ -144,11 +152,10 @@ def our_key(device, bundles):
 
 def hand_over(device, bundle):
     """Has the device install a bundle; an error of SWUpdate's is a CommandFailed."""
-    device.put(bundle, BUNDLE)
-    try:
-        return device.run(f"swupdate-client -v {BUNDLE}", timeout=400)
-    finally:
-        device.run(f"rm {BUNDLE}")
+    # A bundle is cpio's, in blocks of 512 bytes as a disk is. SSH would take longer than the update.
+    with stick.holding(bundle):
+        device.run("udevadm wait --timeout=60 /dev/sda")
+        return device.run("swupdate-client -v /dev/sda", timeout=400)
 
 
 def start_is_complete(device, cable, api):
@@ -185,8 +192,39 @@ def test_bundle_that_is_not_ours_is_refused(device, slots, bundles, our_key, bun
     assert "ERROR" in device.run("journalctl -b --no-pager -o cat -u swupdate"), why
 
 
+def drop(page, bundle):
+    """Drops a bundle onto the Update view."""
+    page.execute_script(
+        """
+        const [name, content] = arguments;
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(atob(content), (byte) => byte.charCodeAt(0))], name));
+        document.querySelector("[data-testid=update-drop]").dispatchEvent(new DragEvent("drop", {dataTransfer: transfer}));
+        """,
+        bundle.name,
+        base64.b64encode(bundle.read_bytes()).decode(),
+    )
+
+
+def test_update_view_hands_a_bundle_over_and_says_what_came_of_it(browser, device, slots, bundles, our_key, playing):
+    before, rootfs = slots.entries(), bundles.empty()
+    browser.get(PAGE)
+    Select(part(browser, "language")).select_by_value("en")
+    view(browser, "update")
+    eventually("a bundle is asked for", part(browser, "update-drop").is_displayed, deadline=60)
+    drop(browser, bundles.make(rootfs, kernel=Path(__file__), key="theirs"))
+    press(browser, "confirm-yes")
+    eventually("it is refused", lambda: part(browser, "update-status").text == "The bundle was not installed", deadline=120)
+    press(browser, "update-check")
+    drop(browser, bundles.make(rootfs, kernel=Path(__file__)))
+    eventually("it is found to be good", lambda: part(browser, "update-status").text == "The bundle is good.", deadline=120)
+    eventually("and that is the last that is told", lambda: "worked · Only check" in part(browser, "update-last").text)
+    assert slots.entries() == before
+
+
+@long_on_the_quick_image
 def test_bundle_of_the_build_is_taken_with_the_key_of_the_image(device, slots):
-    """The product's own bundle, signed by the build; not started, for the bench could not come in."""
+    """The build's own bundle, signed by it; not started, for the bench could not come into the layer's."""
     other = slots.say("other")
     try:
         hand_over(device, deployed("totton-update-*.swu"))
@@ -202,6 +240,7 @@ def test_bundle_of_the_build_is_taken_with_the_key_of_the_image(device, slots):
         assert slots.entries() == [f"totton-{slots.running()}.conf"]
 
 
+@long_on_the_quick_image
 def test_power_cut_while_an_update_is_written_leaves_the_running_slot(device, slots, bundles, our_key, cable, api):
     running = slots.running()
     # A computer sees at once that a box is gone; the virtual cable's end on the PC would not.
@@ -217,31 +256,51 @@ def test_power_cut_while_an_update_is_written_leaves_the_running_slot(device, sl
     start_is_complete(device, cable, api)
 
 
-@pytest.mark.timeout(1200)
-def test_good_update_is_tried_and_kept_and_the_way_back_is_open(device, slots, bundles, our_key, cable, api):
+def update(device, slots, bundles):
+    """Hands a good update over, and restarts into it, on trial; the slot before."""
     before, other = slots.running(), slots.say("other")
-    device.run("echo '# mine' > /etc/totton-audio/upsampler.d/70-kept.toml")
+    hand_over(device, bundles.make())
+    assert slots.running() == before
+    device.reboot()
+    assert slots.running() == other and "on trial: yes" in slots.say("status")
+    return before
+
+
+@pytest.mark.timeout(1200)
+def test_good_update_is_tried_and_kept_with_what_is_on_the_data_partition(device, slots, bundles, our_key, cable, api):
+    device.run(f"echo '# mine' > {KEPT}")
     try:
-        hand_over(device, bundles.make())
-        assert slots.running() == before
-        device.reboot()
-        assert slots.running() == other and "on trial: yes" in slots.say("status")
+        update(device, slots, bundles)
         start_is_complete(device, cable, api)
         eventually("the update is kept", slots.confirmed, deadline=240)
         assert "on trial: no" in slots.say("status")
-        assert device.run("cat /etc/totton-audio/upsampler.d/70-kept.toml").strip() == "# mine"
-        # Back by hand, as docs/updates.md has it.
-        slots.say(f"try {before}")
-        device.reboot()
-        assert slots.running() == before
-        start_is_complete(device, cable, api)
-        eventually("the slot before is kept", slots.confirmed, deadline=240)
+        assert device.run(f"cat {KEPT}").strip() == "# mine"
     finally:
-        device.run("rm /etc/totton-audio/upsampler.d/70-kept.toml")
+        device.run(f"rm {KEPT}")
+
+
+@long_on_the_quick_image
+@pytest.mark.timeout(1200)
+def test_the_way_back_by_hand_is_open_after_an_update(device, slots, bundles, our_key, cable, api):
+    """As docs/updates.md has it."""
+    before = update(device, slots, bundles)
+    start_is_complete(device, cable, api)
+    eventually("the update is kept", slots.confirmed, deadline=240)
+    slots.say(f"try {before}")
+    device.reboot()
+    assert slots.running() == before
+    start_is_complete(device, cable, api)
+    eventually("the slot before is kept", slots.confirmed, deadline=240)
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("fault", ["the sound daemon is missing", "the kernel finds no init"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("the sound daemon is missing", marks=[pytest.mark.long] if QUICK else []),
+        "the kernel finds no init",
+    ],
+)
 def test_update_that_does_not_come_up_is_left_after_three_starts(device, slots, bundles, our_key, cable, api, fault):
     before, other = slots.running(), slots.say("other")
     if fault == "the sound daemon is missing":

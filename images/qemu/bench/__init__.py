@@ -8,8 +8,10 @@ In the builder:
   payload    what is laid over Debian: binaries, conf/, the bench's own files
   modules    the kernel modules of the virtual cable, patched
   swupdate   SWUpdate with the product's configuration
-  initramfs  what boots the disk
-  image      the disks
+  layer      what the layer says of the device's disk
+  initramfs  what mounts the root file system
+  disk       the device's: ESP, slots, data
+  image      all that is made of these, and when
   kvm        whether KVM really works here
   machine    one QEMU machine
   stopwatch  how long a boot takes, in instructions

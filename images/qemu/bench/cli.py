@@ -7,8 +7,9 @@
   boot --no-plug             both machines, and the cable not in
   boot -- COMMAND...         both machines, cable not in, while COMMAND runs; it
                              finds them through LG_DEVICE_PORT, LG_PC_PORT (SSH as
-                             root on 127.0.0.1), LG_KEY and TOTTON_BENCH (the state
-                             directory)
+                             root on 127.0.0.1), LG_KEY, TOTTON_BENCH (the state
+                             directory) and TOTTON_DEPLOYED (what updates of the
+                             device are made of)
 """
 
 import argparse
@@ -55,7 +56,7 @@ def _milestones(device):
         cache.say(f"device: FAILED unit: {line.strip()}")
 
 
-def _show(bench, options):
+def _show(bench, options, deployed):
     cache.say("both machines: power on")
     bench.on()
     bench.pc.wait_for_ssh()
@@ -78,19 +79,22 @@ def _show(bench, options):
     print()
     if not options.no_plug:
         print(f"  The page:   {url}")
+        for bundle in sorted(deployed.glob("totton-update-*.swu")):
+            print(f"  An update for it:   {bundle}")
     for machine in (bench.device, bench.pc):
         print(f"  {machine.name:10}  ssh -i {machine.key} -p {machine.ssh_port} root@127.0.0.1")
     print(f"  consoles    {bench.state}/*/console.log")
     print("  Ctrl-C ends both machines.", flush=True)
 
 
-def _told(bench):
+def _told(bench, deployed):
     return {
         **os.environ,
         "LG_DEVICE_PORT": str(bench.device.ssh_port),
         "LG_PC_PORT": str(bench.pc.ssh_port),
         "LG_KEY": str(bench.pc.key),
         "TOTTON_BENCH": str(bench.state),
+        "TOTTON_DEPLOYED": str(deployed),
     }
 
 
@@ -121,10 +125,10 @@ def main(words):
             return 0
         bench = Bench(options.state_dir, payload.ssh_key())
         bench.prepare(device_image, pc_image)
-        _show(bench, options)
+        _show(bench, options, device_image.deployed)
         cache.say(f"ready after {time.monotonic() - start:.0f} s")
         if options.command:
-            return subprocess.run(options.command, env=_told(bench), check=False).returncode
+            return subprocess.run(options.command, env=_told(bench, device_image.deployed), check=False).returncode
         while True:
             for machine in (bench.device, bench.pc):
                 if not machine.is_on():

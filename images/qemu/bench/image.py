@@ -1,7 +1,8 @@
 """The disks of the two machines.
 
 base   Debian's packages and kernel, by mmdebstrap: minutes, cached
-disk   base + payload, as an ext4 image: seconds, cached by what is in it
+root   base + payload, as an ext4 image: the PC's disk, the device's slots
+disk   the device's, with ESP, slots and data: seconds, cached by what is in it
 
 Runs in the builder.
 """
@@ -13,9 +14,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import builder, cache, initramfs, modules, payload
+from . import builder, cache, disk, initramfs, layer, modules, payload, swupdate
 
-DISK_SIZE = "3G"
+ROOT = cache.HERE / "machine/make-root.sh"
+# A file has only what is written of it.
+ROOT_SIZE = "3G"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Image:
     rootfs: Path
     # Without one the disk is booted by the firmware, and has its own boot loader and kernel.
     initrd: Path | None = None
+    # What updates of it are made of: BitBake's deploy folder, or one with files of the same names.
+    deployed: Path | None = None
 
 
 def base(machine, arch):
@@ -69,29 +74,54 @@ def built():
     return told.stdout.strip()
 
 
-def disk(machine, arch, layers):
-    """The image of `machine`: its base with `layers` (payload.Layer) laid over."""
-    date = built()
-    below = base(machine, arch)
-    script = cache.HERE / "machine/make-disk.sh"
-    key = cache.digest(
-        below.name, DISK_SIZE, date, script, cache.HERE / "machine/init", Path(initramfs.__file__),
-        *(layer.digest() for layer in layers),
+def _root(machine, below, layers, date, into):
+    """Makes the root file system of `machine`, base `below` with `layers` (payload.Layer) laid over, and its initramfs."""
+    staged = into / "payload"
+    for part in layers:
+        part.put(staged)
+    cache.run_logged(
+        ["unshare", "--mount", ROOT, machine, below / "root", staged, into / "root.img", ROOT_SIZE, date],
+        f"disk-{machine}", f"the root file system of the {machine}",
+    )
+    shutil.rmtree(staged)
+    initramfs.make(below / "root", below / "root/usr/bin/busybox", into / "initrd")
+
+
+def _key(machine, below, layers, date, *more):
+    return cache.digest(
+        below.name, ROOT_SIZE, date, ROOT, cache.HERE / "machine/init", Path(initramfs.__file__), machine,
+        *(part.digest() for part in layers), *more,
     )
 
-    def make(into):
-        staged = into / "payload"
-        for layer in layers:
-            layer.put(staged)
-        cache.run_logged(
-            ["unshare", "--mount", script, machine, below / "root", staged, into / "disk.img", DISK_SIZE, date],
-            f"disk-{machine}", f"the disk of the {machine}",
-        )
-        shutil.rmtree(staged)
-        initramfs.make(below / "root", below / "root/usr/bin/busybox", into / "initrd")
 
-    made = cache.step(f"disk-{machine}", key, f"{machine}: disk", make)
-    return Image(made / "disk.img", below / "vmlinuz", made / "disk.img", made / "initrd")
+def pc(layers):
+    """The PC: its root file system is the disk, and QEMU loads the kernel."""
+    below, date = base("pc", builder.HOST_ARCH), built()
+
+    def make(into):
+        _root("pc", below, layers, date, into)
+
+    made = cache.step("disk-pc", _key("pc", below, layers, date), "pc: disk", make)
+    return Image(made / "root.img", below / "vmlinuz", made / "root.img", made / "initrd")
+
+
+def device(below, layers):
+    """The device: the disk of the layer's image, booted by the firmware, and the update bundle of it."""
+    date = built()
+    rootfs = f"totton-image-{layer.MACHINE}.rootfs.ext4.zst"
+
+    def make(into):
+        _root("device", below, layers, date, into)
+        deployed = into / "deployed"
+        deployed.mkdir()
+        disk.kernel(below / "vmlinuz", into / "initrd", deployed)
+        disk.make(into / "root.img", deployed, into / "disk.img")
+        cache.run_logged(["zstd", "-q", "-1", "-T0", into / "root.img", "-o", deployed / rootfs], "disk-device", "the bundle's root file system")
+        layer.bundle(deployed, rootfs, disk.KERNEL)
+
+    key = _key("device", below, layers, date, Path(disk.__file__), Path(layer.__file__), *layer.SOURCES)
+    made = cache.step("disk-device", key, "device: disk", make)
+    return Image(made / "disk.img", below / "vmlinuz", made / "root.img", deployed=made / "deployed")
 
 
 def built_by_bitbake(folder):
@@ -116,23 +146,22 @@ def built_by_bitbake(folder):
             cache.run_logged(["zstd", "-q", "-d", archives[name], "-o", into / name], "disk-layer", "the layer's disk")
 
     made = cache.step("disk-layer", cache.digest(*archives.values()), "device: the layer's disk", make)
-    return Image(made / "disk.img", made / "Image", made / "root.img")
+    return Image(made / "disk.img", made / "Image", made / "root.img", deployed=folder)
 
 
 def _device(key):
     named = os.environ.get("TOTTON_DEVICE_IMAGE")
     if named:
         return built_by_bitbake(Path(named))
-    own = modules.patched(base("device", builder.TARGET), builder.TARGET)
-    return disk("device", builder.TARGET, [*payload.device(key), own])
+    below = base("device", builder.TARGET)
+    return device(below, [*payload.device(key), swupdate.layer(), layer.payload(), modules.patched(below, builder.TARGET)])
 
 
 def both():
     """Builds what is missing; returns the images (device, pc)."""
     key = payload.ssh_key()
-    device = _device(key)
-    pc = disk("pc", builder.HOST_ARCH, payload.pc(key))
+    images = _device(key), pc(payload.pc(key))
     # Another start may be using the ones before.
-    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-layer", "disk-pc", *modules.STEPS):
+    for step in ("builder", "base-device", "base-pc", "disk-device", "disk-layer", "disk-pc", *modules.STEPS, *swupdate.STEPS):
         cache.forget_older(step, keep=3)
-    return device, pc
+    return images

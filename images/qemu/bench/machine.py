@@ -130,7 +130,8 @@ class Machine:
         # The disk says what else: loader, kernel, its command line. A board's firmware knows the
         # board's number, by which the journal finds itself again after a start.
         flash = [word for number in range(len(FIRMWARE)) for word in ("-drive", f"if=pflash,unit={number},format=raw,file=flash{number}")]
-        return [*flash, "-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.name}.totton-audio"))]
+        # The firmware would wait three seconds for a key.
+        return [*flash, "-boot", "menu=on,splash-time=0", "-uuid", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.name}.totton-audio"))]
 
     def _pc_command(self):
         cpu = kvm.cpu(self.folder / "vmlinuz", self.folder / "initrd")

@@ -34,14 +34,6 @@ do_compile[cleandirs] = "${B}"
 do_install() {
     cp -R --no-dereference --preserve=mode,links ${S}/files/. ${D}/
     chmod -R u=rwX,go=rX ${D}
-    # A fragment's folder is a link to the data partition in this image: the bench's own
-    # goes there at each start.
-    install -D -m 0644 ${D}${sysconfdir}/totton-audio/upsampler.d/50-bench.toml ${D}${datadir}/totton-audio/50-bench.toml
-    rm -r ${D}${sysconfdir}/totton-audio
-    install -d ${D}${nonarch_libdir}/tmpfiles.d
-    printf '%s\n' 'd /opt/totton_audio/data/config/upsampler.d 0755 root root -' \
-        'L+ /opt/totton_audio/data/config/upsampler.d/50-bench.toml - - - - ${datadir}/totton-audio/50-bench.toml' \
-        > ${D}${nonarch_libdir}/tmpfiles.d/totton-audio-bench.conf
     install -D -m 0644 ${B}/bench-x16.filter ${D}/opt/totton_audio/filters/bench-x16.filter
 }
 

@@ -14,7 +14,7 @@ STEPS = ("swupdate-source", "swupdate")
 TRIPLE = "aarch64-linux-gnu"
 # Where Debian and meta-swupdate put each of them.
 PATHS = {
-    "swupdate": "usr/bin", "swupdate-client": "usr/bin", "swupdate.sh": "usr/lib/swupdate",
+    "swupdate": "usr/bin", "swupdate-client": "usr/bin", "libswupdate.so.0.1": f"usr/lib/{TRIPLE}", "swupdate.sh": "usr/lib/swupdate",
     "swupdate.service": "usr/lib/systemd/system", "swupdate.socket": "usr/lib/systemd/system",
 }
 

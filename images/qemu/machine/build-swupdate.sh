@@ -2,7 +2,7 @@
 # Builds SWUpdate as the layer's recipe configures it:
 #   build-swupdate.sh FETCHED CONFIGURATION TRIPLE INTO
 # FETCHED is what fetch-swupdate.sh has fetched, CONFIGURATION the layer's totton.cfg, TRIPLE the
-# machine that it is for. INTO gets swupdate, swupdate-client, and what starts them: Debian's units and
+# machine that it is for. INTO gets swupdate, swupdate-client with its library, and what starts them: Debian's units and
 # script, with the sockets of the configuration.
 set -eu
 
@@ -46,6 +46,7 @@ done
 make CROSS_COMPILE="$triple-" -j"$(nproc)" swupdate tools/swupdate-client
 "$triple-strip" -o "$into/swupdate" swupdate
 "$triple-strip" -o "$into/swupdate-client" tools/swupdate-client
+"$triple-strip" -o "$into/libswupdate.so.0.1" libswupdate.so.0.1
 
 setting() { sed -n "s/^$1=\"\(.*\)\"\$/\1/p" .config; }
 cp ../debian/swupdate.sh "$into"

@@ -128,7 +128,8 @@ def test_a_new_usb0_has_the_settings_and_the_page(device, pc, cable, playing):
 
 @contextlib.contextmanager
 def other_network_served(device):
-    device.run(f"mkdir -p $(dirname {FRAGMENT}) && echo 'listen.other_interfaces = [\"{OTHER}\"]' > {FRAGMENT}")
+    # The folder is a link to the data partition, where nobody has made it yet.
+    device.run(f"mkdir -p $(readlink -m $(dirname {FRAGMENT})) && echo 'listen.other_interfaces = [\"{OTHER}\"]' > {FRAGMENT}")
     try:
         yield
     finally:

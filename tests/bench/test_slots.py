@@ -104,8 +104,8 @@ class Board:
         told = f"[Service]\nEnvironment=TOTTON_SLOT_ROOT={ROOT} TOTTON_SLOT_REGISTER={register}\nReadWritePaths={ROOT}\n"
         # What a board's bus does by itself.
         enable = f"ExecStartPre=+/bin/sh -c 'echo 1 > {self.pci}/enable'\n"
-        # The first of our units in a start.
-        self.drop_in(START, told + f"ExecStartPre=+{WRITABLE}\n" + enable)
+        # The first of our units in a start. What it mounts is for itself alone, even so.
+        self.drop_in(START, told + f"ExecStartPre=+nsenter --target 1 --mount {WRITABLE}\n" + enable)
         self.drop_in(CONFIRM, told + enable)
         self.drop_in(HEALTH, told + "Environment=TOTTON_HEALTH_HOLD=5 TOTTON_HEALTH_EVERY=1 TOTTON_HEALTH_DEADLINE=60\n")
         # SWUpdate's, with what slot.sh of an update calls. Its sandbox is the product's.

@@ -93,6 +93,7 @@ def environment(folder):
         "TOTTON_CACHE_DIR": str(cache.ROOT),
         "CARGO_HOME": str(cache.ROOT / "cargo"),
         "CARGO_TARGET_DIR": str(cache.ROOT / "target"),
+        "RUSTC_WORKSPACE_WRAPPER": str(FOLDER / "rustc"),
         "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "aarch64-linux-gnu-gcc",
         "CC_aarch64_unknown_linux_gnu": "aarch64-linux-gnu-gcc",
         "PKG_CONFIG_ALLOW_CROSS": "1",

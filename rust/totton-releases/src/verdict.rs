@@ -8,7 +8,7 @@ use crate::{Channel, Index, Refused, Release};
 
 /// The board that a bundle must be for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = BundleBoard))]
 pub struct Board {
     pub name: String,
     pub revision: String,

@@ -17,7 +17,7 @@ use crate::guard::Gate;
 use crate::last_update::LastUpdate;
 use crate::problem::Problem;
 use crate::quiet::QuietRestart;
-use crate::releases::{Feed, Releases};
+use crate::releases::{Feed, FeedAddress, Releases};
 use crate::store::{Store, waiting};
 
 /// The most bytes of one piece of a bundle.
@@ -37,8 +37,10 @@ pub fn routes(config: &mut ServiceConfig) {
 /// The feed and what it offers.
 #[derive(Serialize, ToSchema)]
 struct FeedState {
-    #[serde(flatten)]
-    feed: Feed,
+    /// The feed's folder; null for none.
+    address: Option<FeedAddress>,
+    /// Which releases.
+    channel: Channel,
     /// The board that releases must be for; null where it is not known.
     board: Option<Board>,
     /// Why this box cannot look for updates.
@@ -90,16 +92,16 @@ struct Notes {
 }
 
 fn state(releases: &Releases) -> Result<FeedState, Problem> {
-    let feed = releases.feed()?;
-    let known = releases.device(feed.channel).and_then(|device| {
+    let Feed { address, channel } = releases.feed()?;
+    let known = releases.device(channel).and_then(|device| {
         let index = releases.list()?;
         Ok((device.board.clone(), index.map(|index| list(releases, &device, &index)).transpose()?))
     });
     Ok(match known {
-        Ok((board, list)) => FeedState { feed, board: Some(board), reason: None, list },
+        Ok((board, list)) => FeedState { address, channel, board: Some(board), reason: None, list },
         Err(problem) => {
             let reason = Some(problem.detail().to_owned());
-            FeedState { feed, board: None, reason, list: None }
+            FeedState { address, channel, board: None, reason, list: None }
         }
     })
 }

@@ -24,6 +24,7 @@ QUICK = not os.environ.get("TOTTON_DEVICE_IMAGE")
 
 KEY = "/usr/share/totton-audio/update-key.pem"
 BUNDLE = "/dev/shm/update.swu"
+HEALTH = "totton-audio-health"
 KEPT = "/etc/totton-audio/upsampler.d/70-kept.toml"
 PARTITIONS = {"a": "APP", "b": "APP_b"}
 # A start is given up after this many seconds, not five minutes.
@@ -134,6 +135,9 @@ def bundles(tmp_path_factory):
 @pytest.fixture
 def slots(device):
     slots = Slots(device)
+    if not slots.confirmed():
+        # It looks for a minute without a fault, and other tests may have made some since this start.
+        device.run(f"systemctl restart {HEALTH}")
     eventually("the running slot is known to be good", slots.confirmed, deadline=240)
     return slots
 

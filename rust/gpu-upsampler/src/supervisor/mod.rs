@@ -131,6 +131,8 @@ pub struct Supervisor {
     phase: Phase,
     /// Counts what is in use: what was made for something else is of no use.
     generation: u64,
+    /// Counts the changes that were asked for.
+    changes: u64,
     /// The engine that is being made, and since when.
     asked: Option<(Key, Instant)>,
     /// The engine in hand.
@@ -196,6 +198,7 @@ impl Supervisor {
             worker,
             phase: Phase::Waiting { next: now },
             generation: 0,
+            changes: 0,
             asked: None,
             made: None,
             renewal: None,

@@ -34,6 +34,8 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) change: Change,
+    /// Counts what was asked for: a newer change has a higher one, and keeps it when it is done anew.
+    pub(super) number: u64,
     /// The files' configuration.
     pub(super) base: Config,
     /// The settings in force.

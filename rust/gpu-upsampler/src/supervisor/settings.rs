@@ -23,12 +23,12 @@ impl Supervisor {
             true => "the configuration's filter".to_owned(),
             false => names.join(", "),
         });
-        self.prepare(Change::Settings(wanted));
+        self.prepare_new(Change::Settings(wanted));
     }
 
     /// Has configuration and filters read again.
     pub(super) fn reload(&mut self, reply: Option<SyncSender<Outcome>>) {
-        self.prepare(Change::Files { reply });
+        self.prepare_new(Change::Files { reply });
     }
 
     fn say_preparing(&self, what: String) {
@@ -37,13 +37,19 @@ impl Supervisor {
         }
     }
 
-    fn prepare(&mut self, change: Change) {
+    fn prepare_new(&mut self, change: Change) {
+        self.changes += 1;
+        self.prepare(change, self.changes);
+    }
+
+    fn prepare(&mut self, change: Change, number: u64) {
         let now = match &self.phase {
             Phase::Streaming(running) => Some(running.key()),
             _ => None,
         };
         self.worker.change(Task {
             change,
+            number,
             base: self.plan.base.clone(),
             settings: self.plan.settings.get().0,
             filters: self.plan.filters.clone(),
@@ -57,7 +63,7 @@ impl Supervisor {
     pub(super) fn use_prepared(&mut self, Prepared { task, ready }: Prepared) {
         if ready.is_ok() && task.generation != self.generation {
             // It was made from what is no longer in use.
-            return self.prepare(task.change);
+            return self.prepare(task.change, task.number);
         }
         match task.change {
             Change::Settings(wanted) => self.use_settings(wanted, ready),

@@ -35,6 +35,8 @@ struct Tasks {
     files: Option<Task>,
     settings: Option<Task>,
     ahead: Option<Ahead>,
+    /// The numbers of the newest changes, of files and of settings, wherever they are by now.
+    newest: [u64; 2],
     /// What is not urgent waits: memory has no room for another engine just now.
     held: bool,
     ended: bool,
@@ -169,9 +171,16 @@ impl Worker {
         self.desk.changed.notify_one();
     }
 
-    /// Has a change got ready; it takes the place of one of its kind that is not.
+    /// Has a change got ready; it takes the place of one of its kind that is not. One that is done
+    /// anew is refused when there is a newer one, which may be under way.
     pub(super) fn change(&self, task: Task) {
         let mut tasks = self.desk.lock();
+        let newest = &mut tasks.newest[usize::from(matches!(task.change, Change::Settings(_)))];
+        if task.number < *newest {
+            drop(tasks);
+            return task.refuse(Error::Superseded);
+        }
+        *newest = task.number;
         let before = place(&mut tasks, &task.change).replace(task);
         drop(tasks);
         if let Some(before) = before {

@@ -356,6 +356,24 @@ fn there_are_no_more_engines_than_memory_has_room_for() {
     }
 }
 
+#[test]
+fn of_many_changes_in_a_row_the_last_is_in_force_in_the_end() {
+    let daemon = Running::start(Machine::new(), Setup::default());
+    daemon.until_state(State::Streaming);
+    for round in 0..8 {
+        let mut last = String::new();
+        for n in 0..30 {
+            last = format!("eq{round}-{n}");
+            daemon.client.ask_once(set(Some(equaliser(&last, 1 + n % 7 * 8)))).unwrap();
+            std::thread::sleep(Duration::from_millis(n as u64 * 7 % 20));
+        }
+        daemon.until_status("the last one", |status| {
+            let named = status.engine.as_ref().and_then(|engine| engine.equaliser.as_deref());
+            named == Some(&last)
+        });
+    }
+}
+
 /// The classes up to `bound`, and all.
 fn within(delays: &Delays, bounds: &[f64], bound: f64) -> (u64, u64) {
     let classes = bounds.iter().filter(|upper| **upper <= bound).count();

@@ -146,10 +146,12 @@ async fn choose_feed(
     gate: web::Data<Gate>,
     body: Json<Feed>,
 ) -> Result<web::Json<FeedState>, Problem> {
-    let _place = installer.place()?;
+    let place = installer.place()?;
     let feed = body.0;
     let address = feed.address.clone();
     let state = waiting(move || {
+        // Until it is done, also when who asked has gone.
+        let _place = place;
         releases.choose(&feed)?;
         state(&releases)
     })
@@ -172,9 +174,10 @@ async fn take_list(
     upload: Upload,
 ) -> Result<web::Json<FeedState>, Problem> {
     // Not while a bundle is read that a new list could remove.
-    let _place = installer.place()?;
+    let place = installer.place()?;
     upload
         .through(LARGEST as u64, move |mut reader| {
+            let _place = place;
             let mut file = Vec::new();
             if reader.read_to_end(&mut file).is_ok() {
                 releases.take(file)?;
@@ -247,8 +250,12 @@ async fn forget_bundle(
     releases: web::Data<Releases>,
     installer: web::Data<Installer>,
 ) -> Result<web::Json<Done>, Problem> {
-    let _place = installer.place()?;
-    waiting(move || releases.bundles.keep_only(&[])).await?;
+    let place = installer.place()?;
+    waiting(move || {
+        let _place = place;
+        releases.bundles.keep_only(&[])
+    })
+    .await?;
     Ok(web::Json(Done {}))
 }
 

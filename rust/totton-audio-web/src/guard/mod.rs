@@ -14,9 +14,9 @@
 //! - a body must be JSON or an octet stream, which a page of another origin cannot
 //!   send without asking first (CORS preflight), and we never answer that with yes.
 //!
-//! [`policy`] tells the browser what the page may do. [`password`] is the optional password, [`streams`] ends what was let in before it
-//! changed, [`log_pace`] bounds the log. The page's own files, `/api/v1/health`,
-//! `/api/v1/session` and the API's description are open without one.
+//! [`policy`] tells the browser what the page may do. [`password`] is the optional password,
+//! [`streams`] ends what was let in before it changed, [`log_pace`] bounds the log. The page's own
+//! files, `/api/v1/health`, `/api/v1/session` and the API's description are open without one.
 
 pub mod caller;
 pub mod hashing;

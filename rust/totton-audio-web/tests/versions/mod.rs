@@ -88,9 +88,16 @@ fn what_a_newer_version_has_kept_is_there_after_a_fall_back() {
     let newer = samples().join("newer");
     let bench = on(&newer);
     assert_whole(&bench, "");
+    let feed = request(bench.address, "GET /api/v1/update/feed", &["Host: localhost"], "").json();
+    assert_eq!(feed["address"], "https://example.org/totton/");
     // Nobody has changed anything: neither have we.
-    for name in ["equaliser.json", "presets/evening.json", "equalisers/harman.json", "update.json"]
-    {
+    for name in [
+        "equaliser.json",
+        "presets/evening.json",
+        "equalisers/harman.json",
+        "update.json",
+        "update-feed.json",
+    ] {
         let now = fs::read(bench.folder.path().join("data").join(name)).unwrap();
         assert_eq!(now, fs::read(newer.join(name)).unwrap(), "{name}");
     }

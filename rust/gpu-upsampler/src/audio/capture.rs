@@ -90,7 +90,7 @@ pub(super) fn run(
         let due_in = || pause.due_in(heard.elapsed(), flow.level.dac_lasts());
         let wait = if flow.is_idle() { WAIT } else { due_in().clamp(SHORTEST_WAIT, WAIT) };
         let count = match device.read(&mut bytes, wait) {
-            Ok(_) if flow.foreign_rate.load(Relaxed) != 0 => {
+            Ok(_) if flow.rate_is_foreign.load(Relaxed) => {
                 leave_out(flow, &ring);
                 continue;
             }

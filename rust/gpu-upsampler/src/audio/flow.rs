@@ -1,6 +1,6 @@
 //! What the audio threads tell, and are told, without a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,9 +52,8 @@ pub struct Flow {
     pub(crate) input_idle: AtomicBool,
     /// The host sends, and at another rate than the stream's.
     pub(crate) rate_changed: AtomicBool,
-    /// The rate in Hz that the supervisor saw the host change to in the middle of the stream; 0:
-    /// none.
-    pub(crate) foreign_rate: AtomicU32,
+    /// The supervisor has seen the host at another rate than the stream's.
+    pub(crate) rate_is_foreign: AtomicBool,
     /// Sound under way.
     pub(crate) level: Level,
     /// How much faster the input is made to run by the stream's resampler, 1e-6 for 1 ppm.

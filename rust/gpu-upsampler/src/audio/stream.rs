@@ -139,7 +139,7 @@ impl Stream {
         let (to_playback, from_engine) = frame_ring(channels, 2 * block * engine.ratio());
         flow.input_idle.store(false, Ordering::Relaxed);
         flow.rate_changed.store(false, Ordering::Relaxed);
-        flow.foreign_rate.store(0, Ordering::Relaxed);
+        flow.rate_is_foreign.store(false, Ordering::Relaxed);
         flow.level.reset();
         flow.queued_frames.store(0, Ordering::Relaxed);
 

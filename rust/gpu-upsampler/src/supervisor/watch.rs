@@ -62,7 +62,7 @@ impl Supervisor {
             return None;
         }
         let flow = self.board.flow();
-        let changed = flow.rate_changed.load(Relaxed) || flow.foreign_rate.load(Relaxed) != 0;
+        let changed = flow.rate_changed.load(Relaxed) || flow.rate_is_foreign.load(Relaxed);
         let seen = if changed {
             // A card that is gone shows at the next read.
             devices.input_rate(&config.capture).ok().flatten()
@@ -72,8 +72,8 @@ impl Supervisor {
         } else {
             Some(ours)
         };
-        let foreign = seen.filter(|rate| *rate != running.stream.input().rate);
-        flow.foreign_rate.store(foreign.unwrap_or(0), Relaxed);
+        let playing = running.stream.input().rate;
+        flow.rate_is_foreign.store(seen.is_some_and(|rate| rate != playing), Relaxed);
         self.host.settled(now, seen).filter(|rate| *rate != ours)
     }
 

@@ -144,13 +144,9 @@ impl HostRate {
         self.is_gadget() && matches!(self.rate(), Ok(Some(rate)) if rate != ours)
     }
 
-    /// Whether events tell when the host starts and stops a stream, but not when it sets another
-    /// rate in the middle of one.
-    pub(super) fn tells_of_streams_only(&self) -> bool {
-        self.is_gadget()
-    }
-
-    fn is_gadget(&self) -> bool {
+    /// Whether it is a gadget's: its events tell when the host starts and stops a stream, but not
+    /// when it sets another rate in the middle of one.
+    pub(super) fn is_gadget(&self) -> bool {
         matches!(self.source, Source::Gadget { .. })
     }
 }

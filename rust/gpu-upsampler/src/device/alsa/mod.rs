@@ -72,7 +72,7 @@ impl AudioDevices for AlsaDevices {
     }
 
     fn rate_to_look_at(&mut self, config: &config::Capture) -> Option<u32> {
-        if self.host_rate.as_ref().is_some_and(HostRate::tells_of_streams_only) {
+        if self.host_rate.as_ref().is_some_and(HostRate::is_gadget) {
             // A card that is gone shows at the next read.
             return self.input_rate(config).ok().flatten();
         }
